@@ -1,0 +1,72 @@
+//! Calls on an event loop beside a blocking server: what old code can have.
+//!
+//! Slides: "Offloading in a separate loop thread". Deployment: offload
+//! (:5300) is two processes, which take one request at a time; each has a
+//! thread with an event loop that its calls run on, while the request does
+//! something else.
+//!
+//! Read next: reactor.rs, where the event loop is; and app-sync, which does
+//! nothing else meanwhile.
+
+mod reactor;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Result;
+use harness::deployment::Deployment;
+use harness::{Call, CallError, Plan, Worker, client};
+use reqwest::Client;
+
+use crate::reactor::{Offloaded, Reactor};
+
+fn main() -> ExitCode {
+    harness::run("app-offload", &["heavy"], serve)
+}
+
+/// A worker serves one request at a time, with an event loop for its calls.
+fn serve(
+    worker: Worker,
+    deployment: &Deployment,
+    plan: &'static Plan,
+) -> Result<()> {
+    let client = client::client(plan, plan.calls().len())?;
+    let reactor = Reactor::start(client)?;
+    worker.serve(deployment, || application(&reactor, plan))
+}
+
+/// One request: its calls, all at once on the reactor's thread.
+fn application(
+    reactor: &Reactor,
+    plan: &'static Plan,
+) -> Result<String, CallError> {
+    let start = Instant::now();
+    let calls = plan.calls().iter();
+    let calls = calls.map(|call| long_network_call(reactor, call));
+    let calls: Vec<_> = calls.collect();
+    // Let's do something heavy like ... waiting.
+    thread::sleep(plan.heavy());
+    let calls = calls.into_iter().map(Offloaded::result);
+    calls.collect::<Result<(), _>>()?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!(
+        "This call lasted {seconds:.3} seconds with offloaded asynchronous \
+         calls.\n"
+    ))
+}
+
+/// One call, which goes on without its thread until the backend has answered.
+fn long_network_call(
+    reactor: &Reactor,
+    call: &'static Call,
+) -> Offloaded<Result<(), CallError>> {
+    reactor.submit(async |client: Client| {
+        call.start();
+        let answer = async {
+            let answer = client.get(call.url()).send().await?;
+            answer.error_for_status()?.bytes().await
+        };
+        call.end(answer.await)
+    })
+}

@@ -1,0 +1,52 @@
+//! The calls of a request at once, on a pool of threads.
+//!
+//! Slide: "ThreadPool Executor", whose pool has five threads per processor
+//! since its work is to wait. Deployment: executor (:5400).
+
+use std::time::Instant;
+
+use anyhow::Result;
+use harness::deployment::{self, Deployment};
+use harness::{CallError, Plan, Worker, client};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use ureq::Agent;
+
+use crate::long_network_call;
+
+/// A worker serves one request at a time, with a pool for its calls.
+pub(crate) fn serve(
+    worker: Worker,
+    deployment: &Deployment,
+    plan: &'static Plan,
+    threads_per_core: usize,
+) -> Result<()> {
+    let threads = threads_per_core * deployment::cores();
+    let number = worker.number;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |thread| format!("worker-{number}-pool-{thread}"))
+        .build()?;
+    let agent = client::agent(plan, threads);
+    worker.serve(deployment, || application(&pool, &agent, plan))
+}
+
+/// One request: its calls, each on a thread of the pool.
+fn application(
+    pool: &ThreadPool,
+    agent: &Agent,
+    plan: &Plan,
+) -> Result<String, CallError> {
+    let start = Instant::now();
+    // One call a job: rayon would otherwise give a thread several, since it
+    // takes its work for computing.
+    let calls = plan.calls().par_iter().with_max_len(1);
+    let answers: Vec<_> = pool
+        .install(|| calls.map(|call| long_network_call(agent, call)).collect());
+    answers.into_iter().collect::<Result<(), _>>()?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!(
+        "This call lasted {seconds:.3} seconds with synchronous calls on a \
+         pool.\n"
+    ))
+}

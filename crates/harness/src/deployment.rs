@@ -1,0 +1,609 @@
+//! A deployment file: the slides' ini files in TOML, and strict.
+//!
+//! The same keys are flags, which override the file. An unknown key, a bad
+//! value, or a key that the app has no use for is refused, naming the file,
+//! the line and the key: a typing error never runs as a default.
+
+use std::fmt::{self, Display};
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use thiserror::Error;
+
+/// How an app is deployed, with every key settled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// Where the app listens.
+    pub http: SocketAddr,
+    /// How many workers the master forks.
+    pub processes: usize,
+    /// How many threads of a worker take requests.
+    pub threads: usize,
+    /// How many coroutines of a worker take requests.
+    pub coroutines: usize,
+    /// How many requests each thread has in hand at a time; `None` is no
+    /// limit.
+    pub in_flight: Option<usize>,
+    /// Whether each worker makes its plan after the fork, rather than the
+    /// master once for all.
+    pub lazy_apps: bool,
+    /// How many connections the kernel holds until a worker takes them.
+    pub listen: i32,
+    /// The backend as it was written, `HOST:PORT`.
+    pub backend: String,
+    /// How long each call may take.
+    pub timeout: Duration,
+    /// Whether a connection serves more than one request.
+    pub keep_alive: bool,
+    /// How long the head of a request may take to arrive.
+    pub head_timeout: Duration,
+    /// How long the calls of a request take, in the order of the plan.
+    pub calls: Vec<f64>,
+    /// How long the heavy work beside the calls takes (app-offload).
+    pub heavy: Duration,
+    /// Whose HTTP code serves (app-coroutine).
+    pub server: Server,
+    /// Threads of the pool per core (app-threaded as an executor).
+    pub pool_per_core: Option<usize>,
+}
+
+/// Whose HTTP code serves the coroutine app.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Server {
+    /// may_minihttp, which binds a socket of its own.
+    MayMinihttp,
+    /// The harness's, on the master's socket.
+    Harness,
+}
+
+/// The keys of a deployment file, each also a flag. None is required.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Where to listen: `:5001` is port 5001 on loopback, `:0` a free port
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<Http>,
+    /// Workers to fork, or `cores`
+    #[arg(long, value_name = "N|cores")]
+    pub processes: Option<Processes>,
+    /// Threads that take requests, per worker
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Coroutines that take requests, per worker
+    #[arg(long, value_name = "N")]
+    pub coroutines: Option<NonZeroUsize>,
+    /// Requests at a time, per thread of a worker [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<NonZeroUsize>,
+    /// Make the plan in each worker, after the fork
+    #[arg(long, value_name = "BOOL", num_args = 0..=1,
+          default_missing_value = "true")]
+    pub lazy_apps: Option<bool>,
+    /// Connections that wait in the kernel for a worker [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub listen: Option<Backlog>,
+    /// The delay backend [default: localhost:7001]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub backend: Option<Backend>,
+    /// How long a call may take [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<Seconds>,
+    /// Serve more than one request on a connection
+    #[arg(long, value_name = "BOOL", num_args = 0..=1,
+          default_missing_value = "true")]
+    pub keep_alive: Option<bool>,
+    /// How long the head of a request may take [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub head_timeout: Option<Seconds>,
+    /// How long each call of a request takes [default: the slides' eighths]
+    #[arg(long, value_name = "SECONDS,…", value_delimiter = ',')]
+    pub calls: Option<Vec<Delay>>,
+    /// How long the work beside the calls takes [default: 1]
+    #[arg(long, value_name = "SECONDS")]
+    pub heavy: Option<Delay>,
+    /// Whose HTTP code serves [default: harness]
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<Server>,
+    /// Make the calls on a pool of N threads per core
+    #[arg(long, value_name = "N")]
+    pub pool_per_core: Option<NonZeroUsize>,
+}
+
+/// The keys that only some apps have a use for; the rest serve them all.
+pub(crate) const OF_SOME_APPS: [&str; 6] = [
+    "threads",
+    "coroutines",
+    "in_flight",
+    "heavy",
+    "server",
+    "pool_per_core",
+];
+
+/// Why a deployment is refused: always one line.
+#[derive(Debug, Error)]
+pub enum DeploymentError {
+    /// The file cannot be read.
+    #[error("cannot read deployment file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of the file is not as it should be.
+    #[error("{}:{line}: {message}", path.display())]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it; names the key.
+        message: String,
+    },
+    /// A flag that the app has no use for.
+    #[error("--{flag}: {app} has no use for it")]
+    UselessFlag {
+        /// The flag, without its dashes.
+        flag: String,
+        /// The app's name.
+        app: &'static str,
+    },
+    /// The plan has no call.
+    #[error("calls: a request needs at least one call")]
+    NoCalls,
+}
+
+impl Deployment {
+    /// Reads `file`, where there is one, and lets `flags` override it.
+    ///
+    /// `own` names those keys of [`OF_SOME_APPS`] that `app` understands.
+    ///
+    /// # Errors
+    ///
+    /// See [`DeploymentError`]; each says what to mend in one line.
+    pub fn load(
+        app: &'static str,
+        own: &[&str],
+        file: Option<&Path>,
+        flags: Keys,
+    ) -> Result<Self, DeploymentError> {
+        let of_others =
+            |key: &str| OF_SOME_APPS.contains(&key) && !own.contains(&key);
+        if let Some(flag) = flags.named().into_iter().find(|k| of_others(k)) {
+            let flag = flag.replace('_', "-");
+            return Err(DeploymentError::UselessFlag { flag, app });
+        }
+        let mut keys = Keys::default();
+        if let Some(path) = file {
+            let text = fs::read_to_string(path).map_err(|source| {
+                let path = path.to_owned();
+                DeploymentError::Unreadable { path, source }
+            })?;
+            keys = Keys::parse(path, &text)?;
+            if let Some(key) = keys.named().into_iter().find(|k| of_others(k)) {
+                return Err(DeploymentError::BadLine {
+                    path: path.to_owned(),
+                    line: line_of_key(&text, key),
+                    message: format!("{key}: {app} has no use for this key"),
+                });
+            }
+        }
+        let deployment = keys.overridden_by(flags).settle();
+        if deployment.calls.is_empty() {
+            return Err(DeploymentError::NoCalls);
+        }
+        Ok(deployment)
+    }
+
+    /// The requests that a worker has in hand at a time; `None` is no limit.
+    pub fn slots(&self) -> Option<usize> {
+        self.in_flight.map(|n| n * self.threads)
+    }
+}
+
+/// Calls the macro once with every key, so that none is forgotten.
+macro_rules! with_every_key {
+    ($macro:ident) => {
+        $macro!(
+            http,
+            processes,
+            threads,
+            coroutines,
+            in_flight,
+            lazy_apps,
+            listen,
+            backend,
+            timeout,
+            keep_alive,
+            head_timeout,
+            calls,
+            heavy,
+            server,
+            pool_per_core
+        )
+    };
+}
+
+impl Keys {
+    fn parse(path: &Path, text: &str) -> Result<Self, DeploymentError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text[..at].matches('\n').count() + 1;
+            let key = text.lines().nth(line - 1).unwrap_or_default();
+            let key = key.split_once('=').map_or("", |(key, _)| key.trim());
+            let reason = error.message().replace('\n', " ");
+            let message =
+                if key.is_empty() || reason.contains(&format!("`{key}`")) {
+                    reason
+                } else {
+                    format!("{key}: {reason}")
+                };
+            let path = path.to_owned();
+            DeploymentError::BadLine {
+                path,
+                line,
+                message,
+            }
+        })
+    }
+
+    /// The names of the keys that have a value.
+    fn named(&self) -> Vec<&'static str> {
+        macro_rules! names {
+            ($($key:ident),*) => {
+                [$((stringify!($key), self.$key.is_some())),*]
+            };
+        }
+        let keys = with_every_key!(names);
+        let set = keys.into_iter().filter(|(_, is_set)| *is_set);
+        set.map(|(key, _)| key).collect()
+    }
+
+    fn overridden_by(self, flags: Keys) -> Keys {
+        macro_rules! either {
+            ($($key:ident),*) => {
+                Keys { $($key: flags.$key.or(self.$key)),* }
+            };
+        }
+        with_every_key!(either)
+    }
+
+    fn settle(self) -> Deployment {
+        let count = |n: Option<NonZeroUsize>| n.map_or(1, NonZeroUsize::get);
+        let seconds = |s: Option<Seconds>, or| s.map_or(or, |s: Seconds| s.0);
+        Deployment {
+            http: self.http.unwrap_or(Http(loopback(5000))).0,
+            processes: self.processes.map_or(1, Processes::count),
+            threads: count(self.threads),
+            coroutines: count(self.coroutines),
+            in_flight: self.in_flight.map(NonZeroUsize::get),
+            lazy_apps: self.lazy_apps.unwrap_or(false),
+            listen: self.listen.map_or(1024, |backlog| backlog.0),
+            backend: self
+                .backend
+                .map_or("localhost:7001".into(), |backend| backend.0),
+            timeout: seconds(self.timeout, Duration::from_secs(5)),
+            keep_alive: self.keep_alive.unwrap_or(false),
+            head_timeout: seconds(self.head_timeout, Duration::from_secs(10)),
+            calls: match self.calls {
+                Some(calls) => calls.into_iter().map(|call| call.0).collect(),
+                None => (1..5).map(|i| f64::from(i) / 8.0).collect(),
+            },
+            heavy: Duration::from_secs_f64(self.heavy.map_or(1.0, |s| s.0)),
+            server: self.server.unwrap_or(Server::Harness),
+            pool_per_core: self.pool_per_core.map(NonZeroUsize::get),
+        }
+    }
+}
+
+fn line_of_key(text: &str, key: &str) -> usize {
+    let names_key = |line: &str| {
+        line.split_once('=')
+            .is_some_and(|(name, _)| name.trim() == key)
+    };
+    text.lines().position(names_key).map_or(1, |line| line + 1)
+}
+
+/// The processors that this process may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// An address to listen on; without a host it is loopback.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Http(pub SocketAddr);
+
+impl FromStr for Http {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = match text.strip_prefix(':') {
+            Some(port) => port.parse().map(loopback).ok(),
+            None => text.parse().ok(),
+        };
+        address.map(Http).ok_or_else(|| {
+            format!("`{text}` is no address; try \":5000\" or \"0.0.0.0:5000\"")
+        })
+    }
+}
+
+/// A number of workers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Processes {
+    /// This many.
+    Count(NonZeroUsize),
+    /// One per core.
+    Cores,
+}
+
+impl Processes {
+    /// The number of workers on this machine.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Count(count) => count.get(),
+            Self::Cores => cores(),
+        }
+    }
+}
+
+impl FromStr for Processes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "cores" {
+            return Ok(Self::Cores);
+        }
+        text.parse().map(Self::Count).map_err(|_| {
+            format!("`{text}` workers cannot serve; give 1 or more, or `cores`")
+        })
+    }
+}
+
+/// A length of the queue of connections: 1 to what the kernel can count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backlog(i32);
+
+impl FromStr for Backlog {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(backlog) if backlog > 0 => Ok(Self(backlog)),
+            _ => {
+                Err(format!("`{text}` is no length of a queue; give 1 or more"))
+            }
+        }
+    }
+}
+
+/// A backend's `HOST:PORT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend(String);
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = text
+            .rsplit_once(':')
+            .map(|(host, port)| (host, port.parse::<u16>()));
+        match port {
+            Some((host, Ok(port))) if !host.is_empty() && port != 0 => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(format!("`{text}` is no backend; try \"localhost:7001\"")),
+        }
+    }
+}
+
+/// A limit of time in seconds: more than zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seconds(Duration);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok();
+        let duration =
+            seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        match duration {
+            Some(duration) if !duration.is_zero() => Ok(Self(duration)),
+            _ => Err(format!("`{text}` is no time limit in seconds; try 2.5")),
+        }
+    }
+}
+
+/// A delay in seconds: zero or more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delay(f64);
+
+impl Delay {
+    /// The delay in seconds.
+    pub fn seconds(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Delay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(s) if Duration::try_from_secs_f64(s).is_ok() => Ok(Self(s)),
+            _ => Err(format!("`{text}` is no delay in seconds; try 0.125")),
+        }
+    }
+}
+
+/// Reads a TOML string or number the way the flag of the same name is read.
+macro_rules! deserialize_as_flag {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D>(deserializer: D) -> Result<Self, D::Error>
+            where
+                D: Deserializer<'de>,
+            {
+                deserializer.deserialize_any(AsFlag)?
+                    .parse()
+                    .map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+deserialize_as_flag!(Http, Processes, Backlog, Backend, Seconds, Delay);
+
+struct AsFlag;
+
+impl de::Visitor<'_> for AsFlag {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+}
+
+impl Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MayMinihttp => "may_minihttp",
+            Self::Harness => "harness",
+        })
+    }
+}
+
+/// The address behind `HOST:PORT`, IPv4 first.
+///
+/// # Errors
+///
+/// The system's, where the name has no address.
+pub fn resolve(backend: &str) -> std::io::Result<SocketAddr> {
+    let addresses: Vec<_> = backend.to_socket_addrs()?.collect();
+    let ipv4 = addresses.iter().find(|address| address.is_ipv4());
+    ipv4.or(addresses.first()).copied().ok_or_else(|| {
+        std::io::Error::new(std::io::ErrorKind::NotFound, "no address")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Deployment, String> {
+        load_with(text, Keys::default())
+    }
+
+    fn load_with(text: &str, flags: Keys) -> Result<Deployment, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.toml");
+        fs::write(&path, text).unwrap();
+        let own = ["threads", "heavy"];
+        Deployment::load("app-test", &own, Some(&path), flags).map_err(|e| {
+            let message = e.to_string();
+            let (_, message) = message.split_once("test.toml:").unwrap();
+            message.to_owned()
+        })
+    }
+
+    #[test]
+    fn an_empty_file_is_the_slides_basic_deployment() {
+        let deployment = load("").unwrap();
+        assert_eq!(deployment.http, "127.0.0.1:5000".parse().unwrap());
+        assert_eq!(deployment.processes, 1);
+        assert_eq!(deployment.calls, [0.125, 0.25, 0.375, 0.5]);
+        assert_eq!(deployment.timeout, Duration::from_secs(5));
+        assert_eq!(deployment.slots(), None);
+    }
+
+    #[test]
+    fn keys_are_read_and_flags_override_them() {
+        let text = "http = \"0.0.0.0:5001\"\nprocesses = \"cores\"\n\
+                    threads = 2\ncalls = [0, 0.5]\ntimeout = 2.5\n";
+        let flags = Keys {
+            timeout: Some("1".parse().unwrap()),
+            ..Keys::default()
+        };
+        let deployment = load_with(text, flags).unwrap();
+        assert_eq!(deployment.http, "0.0.0.0:5001".parse().unwrap());
+        assert_eq!(deployment.processes, cores());
+        assert_eq!(deployment.threads, 2);
+        assert_eq!(deployment.calls, [0.0, 0.5]);
+        assert_eq!(deployment.timeout, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_key() {
+        let cases = [
+            ("http = \":1\"\nproceses = 4", "2: unknown field `proceses`"),
+            ("processes = 0", "1: processes: `0` workers cannot serve"),
+            ("\n\nthreads = 0", "3: threads: invalid value: integer `0`"),
+            ("http = \"5001\"", "1: http: `5001` is no address"),
+            ("timeout = 0", "1: timeout: `0` is no time limit"),
+            ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
+            ("calls = [0.1, nan]", "1: calls: `NaN` is no delay"),
+            ("listen = 0", "1: listen: `0` is no length"),
+            ("backend = \"7001\"", "1: backend: `7001` is no backend"),
+            ("lazy_apps = 1", "1: lazy_apps: invalid type: integer `1`"),
+            (
+                "listen = 5\ncoroutines = 50",
+                "2: coroutines: app-test has no",
+            ),
+            (
+                "processes = 2\nprocesses = 3",
+                "2: processes: duplicate key",
+            ),
+            ("processes", "1: "),
+        ];
+        for (text, expected) in cases {
+            let error = load(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?} gave {error:?}");
+            assert!(!error.contains('\n'), "{text:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_of_another_app_is_refused() {
+        let flags = Keys {
+            pool_per_core: NonZeroUsize::new(5),
+            ..Keys::default()
+        };
+        let error = Deployment::load("app-test", &[], None, flags);
+        let error = error.unwrap_err().to_string();
+        assert_eq!(error, "--pool-per-core: app-test has no use for it");
+    }
+
+    #[test]
+    fn a_request_without_calls_is_refused() {
+        let path = Path::new("calls.toml");
+        let keys = Keys::parse(path, "calls = []").unwrap();
+        let error = Deployment::load("app-test", &[], None, keys);
+        assert!(matches!(error, Err(DeploymentError::NoCalls)));
+    }
+}

@@ -1,0 +1,173 @@
+//! Connections over a socket that is a script: what comes in, in pieces.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use super::*;
+
+/// Gives out its pieces, one a read; then a time-out or the end.
+#[derive(Default)]
+struct Script {
+    pieces: VecDeque<Vec<u8>>,
+    hangs: bool,
+    output: Vec<u8>,
+    finished: std::cell::Cell<bool>,
+}
+
+impl Read for Script {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.pieces.pop_front() {
+            Some(mut piece) => {
+                let rest = piece.split_off(piece.len().min(buffer.len()));
+                if !rest.is_empty() {
+                    self.pieces.push_front(rest);
+                }
+                buffer[..piece.len()].copy_from_slice(&piece);
+                Ok(piece.len())
+            }
+            None if self.hangs => Err(ErrorKind::WouldBlock.into()),
+            None => Ok(0),
+        }
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Script {
+    fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish_writing(&self) -> io::Result<()> {
+        self.finished.set(true);
+        Ok(())
+    }
+
+    fn next_request(&self, _: Duration) -> io::Result<bool> {
+        Ok(!self.pieces.is_empty())
+    }
+}
+
+const KEPT_ALIVE: Settings = Settings {
+    keep_alive: true,
+    head_timeout: Duration::from_secs(1),
+};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn served(script: &mut Script, settings: &Settings) -> (usize, String) {
+    let mut requests = 0;
+    serve(script, settings, || {
+        requests += 1;
+        Answer::from(Ok("served\n".to_owned()))
+    })
+    .unwrap();
+    (requests, String::from_utf8(script.output.clone()).unwrap())
+}
+
+fn script(pieces: &[&str]) -> Script {
+    let pieces = pieces.iter().map(|p| p.as_bytes().to_vec());
+    Script {
+        pieces: pieces.collect(),
+        ..Script::default()
+    }
+}
+
+#[test]
+fn requests_are_served_however_they_arrive() {
+    let pipelined = GET.repeat(3);
+    let bytes: Vec<_> = pipelined.split("").filter(|b| !b.is_empty()).collect();
+    for pieces in [&[pipelined.as_str()][..], &[GET; 3], &bytes] {
+        let (requests, output) = served(&mut script(pieces), &KEPT_ALIVE);
+        assert_eq!(requests, 3);
+        assert_eq!(output.matches("HTTP/1.1 200 OK\r\n").count(), 3);
+        assert!(output.ends_with("\r\n\r\nserved\n"), "{output}");
+        assert!(!output.contains("connection: close"), "{output}");
+    }
+}
+
+#[test]
+fn without_keep_alive_there_is_one_request_a_connection() {
+    let settings = Settings {
+        keep_alive: false,
+        ..KEPT_ALIVE
+    };
+    let mut script = script(&[GET, GET]);
+    let (requests, output) = served(&mut script, &settings);
+    assert_eq!(requests, 1);
+    assert!(output.contains("connection: close\r\n"), "{output}");
+}
+
+#[test]
+fn head_is_answered_without_its_body() {
+    let mut script = script(&["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, 1);
+    assert!(output.contains("content-length: 7\r\n"), "{output}");
+    assert!(output.ends_with("\r\n\r\n"), "{output}");
+}
+
+#[test]
+fn a_body_is_never_taken_for_a_request() {
+    let smuggled = GET;
+    let length = smuggled.len();
+    let text = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n\
+         {smuggled}"
+    );
+    let mut script = script(&[&text]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, 1);
+    assert_eq!(output.matches("HTTP/1.1 ").count(), 1, "{output}");
+    assert!(output.contains("connection: close\r\n"), "{output}");
+    assert!(script.finished.get());
+}
+
+#[test]
+fn a_refusal_closes_and_says_why() {
+    let mut script = script(&["GARBAGE\r\n\r\n", GET]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, 0);
+    assert!(
+        output.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{output}"
+    );
+    assert!(output.ends_with("cannot be understood\n"), "{output}");
+    assert_eq!(output.matches("HTTP/1.1 ").count(), 1, "{output}");
+}
+
+#[test]
+fn a_slow_head_is_told_so_and_a_silent_client_is_not() {
+    for (pieces, start) in [(&["GET /"][..], "HTTP/1.1 408"), (&[], "")] {
+        let mut script = script(pieces);
+        script.hangs = true;
+        let (requests, output) = served(&mut script, &KEPT_ALIVE);
+        assert_eq!(requests, 0);
+        assert!(output.starts_with(start), "{output}");
+        assert_eq!(output.is_empty(), start.is_empty(), "{output}");
+    }
+}
+
+#[test]
+fn a_client_that_closes_early_gets_nothing() {
+    let (requests, output) = served(&mut script(&["GET / HT"]), &KEPT_ALIVE);
+    assert_eq!((requests, output.as_str()), (0, ""));
+}
+
+#[test]
+fn the_other_method_is_told_which_are_served() {
+    let mut script = script(&["PUT / HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    let (_, output) = served(&mut script, &KEPT_ALIVE);
+    assert!(output.starts_with("HTTP/1.1 405 "), "{output}");
+    assert!(output.contains("\r\nallow: GET,HEAD\r\n"), "{output}");
+}

@@ -1,0 +1,41 @@
+//! What every app is deployed on: the part that uWSGI plays in the talk.
+//!
+//! An app is a [`run`] of two functions: one says how a worker serves, the
+//! other is found in the app. All else is here, once:
+//!
+//! 1. [`deployment`]: a file like the slides' ini files, and the flags
+//!    that override its keys;
+//! 2. [`listener`]: the socket, bound once by the master;
+//! 3. [`master`]: forks the workers, replaces those that die, stops them;
+//! 4. [`signals`]: how a master and a worker hear that they should stop;
+//! 5. [`worker`]: what a worker is given, and the blocking way to serve;
+//! 6. [`http`]: HTTP/1.1 for blocking code, on any kind of socket;
+//! 7. [`plan`] and [`answer`]: the calls of a request, and what its client
+//!    is told of them;
+//! 8. [`client`]: the two clients that the apps call the backend with;
+//! 9. [`log`]: the slides' log lines; [`shared`]: memory that outlives a
+//!    fork.
+//!
+//! The harness starts no thread and no runtime before the fork, and knows
+//! nothing of any app.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("this project runs on Linux only: it forks and reads /proc");
+
+pub mod answer;
+pub mod client;
+pub mod deployment;
+pub mod http;
+pub mod listener;
+pub mod log;
+pub mod master;
+pub mod plan;
+mod run;
+pub mod shared;
+pub mod signals;
+pub mod worker;
+
+pub use answer::CallError;
+pub use plan::{Call, Plan};
+pub use run::{report, run, usage};
+pub use worker::Worker;

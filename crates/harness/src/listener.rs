@@ -1,0 +1,116 @@
+//! The socket that the master binds and its workers accept from.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
+use thiserror::Error;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Another process listens there.
+    #[error(
+        "{0} is in use; stop what holds it or choose another port with --http"
+    )]
+    InUse(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {address}: {source}")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Binds `address` and listens, with room for `backlog` connections that no
+/// worker has taken yet.
+///
+/// The socket does not block: of several workers that wait for it, those
+/// that come too late for a connection go on waiting.
+///
+/// # Errors
+///
+/// [`ListenError`], which names the address.
+pub fn bind(
+    address: SocketAddr,
+    backlog: i32,
+) -> Result<TcpListener, ListenError> {
+    let listen = || {
+        let socket = socket(address)?;
+        socket.bind(&address.into())?;
+        socket.listen(backlog)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|source| failure(address, source))
+}
+
+/// Holds `address` for workers that bind it themselves with SO_REUSEPORT.
+///
+/// First it binds as [`bind`] does, which fails where anything else has the
+/// port. Then it binds again, for sharing on purpose only. That socket
+/// never listens, so that it is given no connection. Between the two binds
+/// another process could take the port: its user then hears of it from the
+/// second.
+///
+/// # Errors
+///
+/// [`ListenError`], which names the address.
+pub fn reserve(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let reserve = || {
+        let alone = socket(address)?;
+        alone.bind(&address.into())?;
+        let address = alone.local_addr()?;
+        drop(alone);
+        // Not SO_REUSEADDR, with which anybody could share a port where
+        // nobody listens.
+        let shared = Socket::new(address.domain(), Type::STREAM, None)?;
+        shared.set_reuse_port(true)?;
+        shared.bind(&address)?;
+        Ok(shared.into())
+    };
+    reserve().map_err(|source| failure(address, source))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn failure(address: SocketAddr, source: io::Error) -> ListenError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address),
+        _ => ListenError::Other { address, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: &str = "127.0.0.1:0";
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let held = bind(ANY.parse().unwrap(), 1).unwrap();
+        let address = held.local_addr().unwrap();
+        for again in [bind(address, 1), reserve(address)] {
+            let error = again.unwrap_err();
+            assert!(matches!(error, ListenError::InUse(a) if a == address));
+        }
+    }
+
+    #[test]
+    fn a_reserved_port_is_shared_only_on_purpose() {
+        let held = reserve(ANY.parse().unwrap()).unwrap();
+        let address = held.local_addr().unwrap();
+        assert!(matches!(bind(address, 1), Err(ListenError::InUse(_))));
+        assert!(matches!(reserve(address), Err(ListenError::InUse(_))));
+        let shared = socket(address).unwrap();
+        shared.set_reuse_port(true).unwrap();
+        shared.bind(&address.into()).unwrap();
+    }
+}

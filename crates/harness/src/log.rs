@@ -1,0 +1,69 @@
+//! The slides' log lines: who does what, told by pid and thread.
+
+use std::cell::OnceCell;
+use std::ffi::CString;
+use std::io;
+use std::thread;
+use std::{fmt, process};
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Sends the log to standard error, a write per line; `quiet` leaves out
+/// all but what went wrong.
+pub fn start(quiet: bool) {
+    let level = if quiet {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::INFO
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .event_format(SlidesLine)
+        .init();
+}
+
+thread_local! {
+    static NAME: OnceCell<String> = const { OnceCell::new() };
+}
+
+/// Names the calling thread in the log, in `ps` and in `top`, which show 15
+/// bytes of it. A thread keeps its first name.
+pub fn name_thread(name: String) {
+    if let Ok(name) = CString::new(name.as_str()) {
+        // Not to be named is no reason not to serve.
+        nix::sys::prctl::set_name(&name).ok();
+    }
+    NAME.with(|cell| cell.set(name).ok());
+}
+
+/// `pid: 16834 : thread: worker-1-core-0 : start network call …`
+struct SlidesLine;
+
+impl<S, F> FormatEvent<S, F> for SlidesLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    F: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, F>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        SystemTime.format_time(&mut line)?;
+        write!(line, " pid: {} : thread: ", process::id())?;
+        NAME.with(|name| match name.get() {
+            Some(name) => line.write_str(name),
+            None => line.write_str(thread::current().name().unwrap_or("?")),
+        })?;
+        line.write_str(" : ")?;
+        context.field_format().format_fields(line.by_ref(), event)?;
+        writeln!(line)
+    }
+}

@@ -1,0 +1,42 @@
+//! The service that every app calls, and that takes its time.
+//!
+//! `GET /?duration=0.5` is answered after half a second. It also tells the
+//! truth about its callers: how many calls it served, and how many waited at
+//! once (`GET /stats`), which no app can hide from.
+
+mod options;
+mod serve;
+mod stats;
+mod timer;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use harness::{listener, log, master, signals};
+
+use crate::options::Options;
+use crate::stats::Stats;
+
+const NAME: &str = "slow-backend";
+
+fn main() -> ExitCode {
+    match Options::try_parse() {
+        Ok(options) => harness::report(NAME, run(&options)),
+        Err(error) => harness::usage(NAME, &error),
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    log::start(false);
+    if options.die_with_parent && !signals::stop_with_parent()? {
+        return Ok(());
+    }
+    let listener = listener::bind(options.http.0, options.listen)?;
+    let processes = options.processes.count();
+    let stats = Stats::new(processes)?;
+    master::run(listener, processes, |worker| {
+        serve::serve(worker, options, &stats)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What the backend knows of its callers, over all its processes.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use harness::shared;
+use serde::Serialize;
+
+/// Counters in memory that the workers share.
+#[derive(Clone, Copy)]
+pub(crate) struct Stats {
+    calls: &'static AtomicU64,
+    waiting: &'static AtomicU64,
+    peak: &'static AtomicU64,
+    /// Of those that wait, how many do so in each worker: what is to be
+    /// forgotten if it dies.
+    by_worker: &'static [AtomicU64],
+}
+
+/// The counters at one moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Snapshot {
+    /// Calls served since the reset.
+    calls: u64,
+    /// Calls that wait now.
+    waiting: u64,
+    /// The most calls that waited at once since the reset.
+    peak: u64,
+}
+
+impl Stats {
+    pub(crate) fn new(processes: usize) -> Result<Self> {
+        let count = NonZeroUsize::MIN.saturating_add(2 + processes);
+        match shared::counters(count).context("cannot share counters")? {
+            [calls, waiting, peak, by_worker @ ..] => Ok(Self {
+                calls,
+                waiting,
+                peak,
+                by_worker,
+            }),
+            _ => anyhow::bail!("too few counters"),
+        }
+    }
+
+    /// Forgets the waits of the worker that had this number before.
+    pub(crate) fn forget_predecessor(&self, worker: usize) {
+        let stale = self.by_worker[worker - 1].swap(0, Ordering::SeqCst);
+        self.waiting.fetch_sub(stale, Ordering::SeqCst);
+    }
+
+    /// Counts a call as waiting until the result is dropped.
+    pub(crate) fn wait(self, worker: usize) -> Waiting {
+        self.by_worker[worker - 1].fetch_add(1, Ordering::SeqCst);
+        let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        self.peak.fetch_max(waiting, Ordering::SeqCst);
+        Waiting {
+            stats: self,
+            worker,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            calls: self.calls.load(Ordering::SeqCst),
+            waiting: self.waiting.load(Ordering::SeqCst),
+            peak: self.peak.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Starts afresh: those that wait now are the first of the new peak.
+    pub(crate) fn reset(&self) {
+        self.calls.store(0, Ordering::SeqCst);
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        self.peak.store(waiting, Ordering::SeqCst);
+    }
+}
+
+/// A call that waits; one whose caller goes away waits no longer.
+pub(crate) struct Waiting {
+    stats: Stats,
+    worker: usize,
+}
+
+impl Waiting {
+    /// Counts the call as served.
+    pub(crate) fn serve(self) {
+        self.stats.calls.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.stats.by_worker[self.worker - 1].fetch_sub(1, Ordering::SeqCst);
+        self.stats.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(stats: &Stats) -> [u64; 3] {
+        let Snapshot {
+            calls,
+            waiting,
+            peak,
+        } = stats.snapshot();
+        [calls, waiting, peak]
+    }
+
+    #[test]
+    fn calls_and_the_peak_are_counted_over_the_workers() {
+        let stats = Stats::new(2).unwrap();
+        let (one, two) = (stats.wait(1), stats.wait(2));
+        assert_eq!(shown(&stats), [0, 2, 2]);
+        one.serve();
+        assert_eq!(shown(&stats), [1, 1, 2]);
+        stats.reset();
+        assert_eq!(shown(&stats), [0, 1, 1]);
+        drop(two);
+        assert_eq!(shown(&stats), [0, 0, 1]);
+    }
+
+    #[test]
+    fn a_worker_that_died_waits_no_longer() {
+        let stats = Stats::new(2).unwrap();
+        std::mem::forget((stats.wait(1), stats.wait(1)));
+        let _two = stats.wait(2);
+        stats.forget_predecessor(1);
+        assert_eq!(shown(&stats), [0, 1, 3]);
+    }
+}
