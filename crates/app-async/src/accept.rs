@@ -9,7 +9,6 @@ use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use axum::Router;
@@ -21,7 +20,7 @@ use harness::answer::{Answer, Status};
 use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
 use harness::signals::Stop;
-use harness::{CallError, Worker, log};
+use harness::{CallError, Worker, log, worker};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -29,12 +28,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::unix::pipe;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
 
 /// How many requests a thread without a limit is made ready for.
 const UNLIMITED: usize = 1024;
-/// How long to wait where the system has no file left for a connection.
-const FILES_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves on an event loop per thread until the master says stop.
 ///
@@ -128,8 +124,9 @@ where
                 tokio::spawn(hold(permit, connections.watch(connection)));
             }
             Err(error) => {
-                warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(FILES_PAUSE).await;
+                if let Some(pause) = worker::pause_after(&error) {
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
     }

@@ -137,8 +137,8 @@ impl Input {
         loop {
             if head::may_be_whole(&self.bytes, looked_at) {
                 match head::parse(&self.bytes) {
-                    Ok(Some(head)) => {
-                        self.bytes.drain(..head.length);
+                    Ok(Some((head, length))) => {
+                        self.bytes.drain(..length);
                         return Ok(Ok(Some(head)));
                     }
                     Ok(None) => {}

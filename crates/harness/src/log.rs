@@ -1,6 +1,6 @@
 //! The slides' log lines: who does what, told by pid and thread.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::io;
 use std::thread;
@@ -29,17 +29,17 @@ pub fn start(quiet: bool) {
 }
 
 thread_local! {
-    static NAME: OnceCell<String> = const { OnceCell::new() };
+    static NAME: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Names the calling thread in the log, in `ps` and in `top`, which show 15
-/// bytes of it. A thread keeps its first name.
+/// Names the calling thread in the log, and in `ps` and `top`, which show 15
+/// bytes of it.
 pub fn name_thread(name: String) {
     if let Ok(name) = CString::new(name.as_str()) {
         // Not to be named is no reason not to serve.
         nix::sys::prctl::set_name(&name).ok();
     }
-    NAME.with(|cell| cell.set(name).ok());
+    NAME.replace(Some(name));
 }
 
 /// `pid: 16834 : thread: worker-1-core-0 : start network call …`
@@ -58,7 +58,7 @@ where
     ) -> fmt::Result {
         SystemTime.format_time(&mut line)?;
         write!(line, " pid: {} : thread: ", process::id())?;
-        NAME.with(|name| match name.get() {
+        NAME.with_borrow(|name| match name {
             Some(name) => line.write_str(name),
             None => line.write_str(thread::current().name().unwrap_or("?")),
         })?;

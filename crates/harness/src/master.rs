@@ -360,6 +360,7 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
     fn become_worker(&self, master: Pid, worker: Worker) -> i32 {
         let number = worker.number;
         let serve = || -> anyhow::Result<()> {
+            log::name_thread(format!("worker-{number}"));
             signals::unblock_sigchld()?;
             // A worker never outlives its master, however that ended.
             signals::follow_parent(Signal::SIGKILL)?;

@@ -126,21 +126,26 @@ fn take_requests(
             Ok((stream, _)) => {
                 serve_client(stream, stop, settings, application)
             }
-            Err(error) => after_failed_accept(&error),
+            Err(error) => {
+                if let Some(pause) = pause_after(&error) {
+                    thread::sleep(pause);
+                }
+            }
         }
     }
 }
 
-/// Logs why no connection was accepted, unless it is of no interest, and
-/// waits where trying again at once would only burn the processor.
-pub fn after_failed_accept(error: &io::Error) {
+/// What to do after a connection was not accepted: nothing where that is of
+/// no interest, and otherwise to wait, since trying again at once would only
+/// burn the processor. Logs the reason.
+pub fn pause_after(error: &io::Error) -> Option<Duration> {
     match error.kind() {
         io::ErrorKind::WouldBlock
         | io::ErrorKind::Interrupted
-        | io::ErrorKind::ConnectionAborted => {}
+        | io::ErrorKind::ConnectionAborted => None,
         _ => {
             warn!("cannot accept a connection: {error}");
-            thread::sleep(FILES_PAUSE);
+            Some(FILES_PAUSE)
         }
     }
 }

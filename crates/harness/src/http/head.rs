@@ -22,8 +22,6 @@ pub struct Head {
     pub keep_alive: bool,
     /// Whether a body follows.
     pub has_body: bool,
-    /// The head's length in bytes, with what came before it.
-    pub length: usize,
 }
 
 /// Who answers a request.
@@ -90,12 +88,13 @@ pub(super) fn check_size(bytes: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Parses a head; `None` where it is not whole yet.
+/// Parses a head and tells how many bytes it took; `None` where it is not
+/// whole yet.
 ///
 /// # Errors
 ///
 /// A [`Refusal`], where no answer of an application could be right.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     let mut headers = [EMPTY_HEADER; HEADERS_LIMIT];
     let mut request = Request::new(&mut headers);
     let length = match request.parse(bytes) {
@@ -113,22 +112,38 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
     else {
         return Ok(None);
     };
-    let fields = Fields::read(request.headers)?;
-    if version == 1 && fields.hosts != 1 {
-        // RFC 9112 §3.2
-        return Err(bad("a request of HTTP/1.1 names one host\n"));
+    let head = Head::of(method, target, version, request.headers)?;
+    Ok(Some((head, length)))
+}
+
+impl Head {
+    /// Judges a head that has been parsed; `version` is HTTP/1's minor one.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], where no answer of an application could be right.
+    pub fn of(
+        method: &str,
+        target: &str,
+        version: u8,
+        headers: &[Header<'_>],
+    ) -> Result<Self, Refusal> {
+        let fields = Fields::read(headers)?;
+        if version == 1 && fields.hosts != 1 {
+            // RFC 9112 §3.2
+            return Err(bad("a request of HTTP/1.1 names one host\n"));
+        }
+        if version == 0 && fields.chunked {
+            // RFC 9112 §6.1
+            return Err(bad("HTTP/1.0 has no transfer codings\n"));
+        }
+        Ok(Self {
+            route: route(method, target),
+            without_body: method == "HEAD",
+            keep_alive: !fields.close && (version == 1 || fields.keep_alive),
+            has_body: fields.chunked || fields.length.is_some_and(|n| n > 0),
+        })
     }
-    if version == 0 && fields.chunked {
-        // RFC 9112 §6.1
-        return Err(bad("HTTP/1.0 has no transfer codings\n"));
-    }
-    Ok(Some(Head {
-        route: route(method, target),
-        without_body: method == "HEAD",
-        keep_alive: !fields.close && (version == 1 || fields.keep_alive),
-        has_body: fields.chunked || fields.length.is_some_and(|n| n > 0),
-        length,
-    }))
 }
 
 fn route(method: &str, target: &str) -> Route {
@@ -225,7 +240,9 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Head {
-        parse(text.as_bytes()).unwrap().unwrap()
+        let (head, length) = parse(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(length, text.len());
+        head
     }
 
     fn refused(text: &str) -> u16 {
@@ -240,7 +257,6 @@ mod tests {
             without_body: false,
             keep_alive: true,
             has_body: false,
-            length: text.len(),
         };
         assert_eq!(parsed(text), expected);
     }

@@ -1,0 +1,160 @@
+//! Requests from the master's socket, each connection in a coroutine: the
+//! harness's HTTP code, which app-sync runs on std's sockets, runs here on
+//! may's.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use harness::answer::Answer;
+use harness::deployment::Deployment;
+use harness::http::{self, Settings, Socket};
+use harness::{CallError, Worker, worker};
+use may::coroutine;
+use may::go;
+use may::io::{CoIo, WaitIo};
+use may::sync::Semphore;
+
+/// How often an idle connection asks whether its worker should stop.
+const STOP_CHECK: Duration = Duration::from_secs(1);
+/// How long a client may take to read an answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Serves with as many coroutines as the deployment has, until the master
+/// says stop. A connection is accepted only for a coroutine that is free.
+pub(crate) fn serve(
+    worker: Worker,
+    deployment: &Deployment,
+    application: impl Fn() -> Result<String, CallError> + Send + Sync + 'static,
+) -> Result<()> {
+    let coroutines = deployment.coroutines;
+    let server = Arc::new(Server {
+        permits: Semphore::new(coroutines),
+        stopping: AtomicBool::new(false),
+        settings: Settings::of(deployment),
+        application,
+    });
+    let listener = CoIo::new(worker.listener).map_err(io::Error::from)?;
+    let accepting = server.clone();
+    go!(move || accepting.accept(&listener));
+    worker.ready.tell();
+    worker.stop.wait()?;
+    server.stopping.store(true, Ordering::Relaxed);
+    // Who has every permit knows that no request is in hand, and that none
+    // will be accepted.
+    for _ in 0..coroutines {
+        server.permits.wait();
+    }
+    Ok(())
+}
+
+struct Server<A> {
+    permits: Semphore,
+    stopping: AtomicBool,
+    settings: Settings,
+    application: A,
+}
+
+impl<A> Server<A>
+where
+    A: Fn() -> Result<String, CallError> + Send + Sync + 'static,
+{
+    fn accept(self: Arc<Self>, listener: &CoIo<TcpListener>) {
+        loop {
+            self.permits.wait();
+            let permit = Permit(self.clone());
+            if self.stopping.load(Ordering::Relaxed) {
+                return;
+            }
+            match listener.inner().accept() {
+                Ok((stream, _)) => {
+                    go!(move || permit.0.serve_client(stream, &permit));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    drop(permit);
+                    listener.wait_io();
+                }
+                Err(error) => {
+                    if let Some(pause) = worker::pause_after(&error) {
+                        coroutine::sleep(pause);
+                    }
+                }
+            }
+        }
+    }
+
+    fn serve_client(&self, stream: TcpStream, _: &Permit<A>) {
+        let Ok(stream) = CoIo::new(stream) else {
+            return;
+        };
+        stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
+        let stopping = &self.stopping;
+        let mut client = Client { stream, stopping };
+        // What remains is a client that went away, and its own affair.
+        http::serve(&mut client, &self.settings, || self.answer()).ok();
+    }
+
+    fn answer(&self) -> Answer {
+        worker::answer(&self.application)
+    }
+}
+
+/// One of the coroutines that may serve; free again once it is dropped.
+struct Permit<A>(Arc<Server<A>>);
+
+impl<A> Drop for Permit<A> {
+    fn drop(&mut self) {
+        self.0.permits.post();
+    }
+}
+
+/// A connection of a coroutine.
+struct Client<'a> {
+    stream: CoIo<TcpStream>,
+    stopping: &'a AtomicBool,
+}
+
+impl Read for Client<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Client<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Socket for Client<'_> {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(timeout))
+    }
+
+    fn finish_writing(&self) -> io::Result<()> {
+        self.stream.inner().shutdown(Shutdown::Write)
+    }
+
+    fn next_request(&self, timeout: Duration) -> io::Result<bool> {
+        let deadline = Instant::now() + timeout;
+        self.stream.set_read_timeout(Some(STOP_CHECK))?;
+        while Instant::now() < deadline {
+            if self.stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.stream.peek(&mut [0]) {
+                Ok(count) => return Ok(count > 0),
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}

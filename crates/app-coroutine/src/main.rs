@@ -1,0 +1,68 @@
+//! Calls that block their coroutine, and nothing else: app-sync's client
+//! and app-sync's code, on sockets that yield.
+//!
+//! Slides: "Gevent App". Deployments: coroutine (:5200) is two processes of
+//! fifty coroutines on may_minihttp; coroutine-sockets (:5201) is the same
+//! on the harness's HTTP code, which app-sync is served by.
+//!
+//! Read next: sockets.rs, which is gevent's monkey-patching made explicit;
+//! accept.rs and minihttp.rs, where requests come from; and app-offload,
+//! whose server blocks and whose calls do not.
+
+mod accept;
+mod minihttp;
+mod sockets;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use harness::deployment::{Deployment, Server};
+use harness::{Call, CallError, Plan, Worker};
+use may::go;
+use ureq::Agent;
+
+fn main() -> ExitCode {
+    harness::run("app-coroutine", &["coroutines", "server"], serve)
+}
+
+/// A worker serves with its coroutines, all of them on one thread.
+fn serve(
+    worker: Worker,
+    deployment: &Deployment,
+    plan: &'static Plan,
+) -> Result<()> {
+    sockets::use_one_thread(&worker, deployment.coroutines, plan);
+    let agent = sockets::agent(plan, deployment.coroutines);
+    let application = move || application(&agent, plan);
+    match deployment.server {
+        Server::Harness => accept::serve(worker, deployment, application),
+        Server::MayMinihttp => minihttp::serve(worker, deployment, application),
+    }
+}
+
+/// One request: its calls, each in a coroutine.
+fn application(
+    agent: &Agent,
+    plan: &'static Plan,
+) -> Result<String, CallError> {
+    let start = Instant::now();
+    let calls = plan.calls().iter().map(|call| {
+        let agent = agent.clone();
+        go!(move || long_network_call(&agent, call))
+    });
+    let calls: Vec<_> = calls.collect();
+    let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
+    answers.into_iter().collect::<Result<(), _>>()?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!(
+        "This lasted {seconds:.3} seconds with async calls using may.\n"
+    ))
+}
+
+/// One call, which holds its coroutine until the backend has answered.
+fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+    call.start();
+    let answer = agent.get(call.url()).call();
+    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+}

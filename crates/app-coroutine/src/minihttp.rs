@@ -1,0 +1,117 @@
+//! Requests from may_minihttp, which binds and accepts by itself.
+//!
+//! It is quick and says little. It keeps every connection alive, reads at
+//! most 16 headers, and closes without a word on a head that it cannot
+//! parse. What the harness would refuse is closed here in the same way:
+//! this server would take the body of such a request for the next one. HEAD
+//! is refused, since it sends a body to whatever it answers.
+
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use harness::answer::{Answer, Status};
+use harness::deployment::Deployment;
+use harness::http::{Head, Route};
+use harness::{CallError, Worker, worker};
+use may::sync::Semphore;
+use may_minihttp::{HttpServer, HttpService, Request, Response};
+
+/// How long an answer may take from the service to the socket.
+const WRITE_TIME: Duration = Duration::from_millis(100);
+
+/// Serves with as many coroutines as the deployment has, until the master
+/// says stop. A connection is accepted at once; its request waits for a
+/// coroutine that is free.
+pub(crate) fn serve(
+    worker: Worker,
+    deployment: &Deployment,
+    application: impl Fn() -> Result<String, CallError> + Send + Sync + 'static,
+) -> Result<()> {
+    let coroutines = deployment.coroutines;
+    let permits = Arc::new(Semphore::new(coroutines));
+    let service = Service {
+        application: Arc::new(application),
+        permits: permits.clone(),
+    };
+    let address = worker.listener.local_addr()?;
+    let _accepting = HttpServer(service).start(address)?;
+    worker.ready.tell();
+    worker.stop.wait()?;
+    // Who has every permit knows that no request is in hand.
+    for _ in 0..coroutines {
+        permits.wait();
+    }
+    // It writes an answer after the service has returned, and tells nobody
+    // when.
+    thread::sleep(WRITE_TIME);
+    Ok(())
+}
+
+struct Service<A> {
+    application: Arc<A>,
+    permits: Arc<Semphore>,
+}
+
+impl<A> Clone for Service<A> {
+    fn clone(&self) -> Self {
+        Self {
+            application: self.application.clone(),
+            permits: self.permits.clone(),
+        }
+    }
+}
+
+impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
+    fn call(
+        &mut self,
+        request: Request<'_, '_, '_>,
+        response: &mut Response<'_>,
+    ) -> io::Result<()> {
+        let head = Head::of(
+            request.method(),
+            request.path(),
+            request.version(),
+            request.headers(),
+        );
+        let head = match head {
+            Ok(head) if !head.has_body => head,
+            // The only way to close: this unwinds the connection's
+            // coroutine and is no panic to report.
+            _ => resume_unwind(Box::new("closed on purpose")),
+        };
+        if head.without_body {
+            let Status { code, phrase } = Status::METHOD_NOT_ALLOWED;
+            response
+                .status_code(code.into(), phrase)
+                .header("allow: GET");
+            return Ok(());
+        }
+        let answer = match head.route {
+            Route::Application => self.serve_request(),
+            Route::NotFound => Answer::not_found(),
+            Route::MethodNotAllowed => {
+                response.header("allow: GET");
+                Answer::method_not_allowed()
+            }
+        };
+        let Status { code, phrase } = answer.status;
+        response
+            .status_code(code.into(), phrase)
+            .header("content-type: text/plain; charset=utf-8")
+            .body_vec(answer.body.into_owned().into_bytes());
+        Ok(())
+    }
+}
+
+impl<A: Fn() -> Result<String, CallError>> Service<A> {
+    fn serve_request(&self) -> Answer {
+        self.permits.wait();
+        let answer = worker::answer(&*self.application);
+        self.permits.post();
+        answer
+    }
+}

@@ -1,0 +1,147 @@
+//! The blocking client on sockets that yield: `monkey.patch_all()`, said
+//! out loud.
+//!
+//! ureq knows nothing of coroutines. It is given a connector that opens
+//! may's sockets, whose reads and writes look as if they blocked: where they
+//! would, may switches to another coroutine of the thread. A resolver that
+//! knows the answer keeps names from blocking it, too.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::panic::resume_unwind;
+
+use harness::{Plan, Worker, client, log};
+use may::coroutine::JoinHandle;
+use may::go;
+use may::net::TcpStream;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+use ureq::{Agent, Error};
+
+/// Room for a call on ureq; may's own default is too small for it.
+const STACK_BYTES: usize = 256 << 10;
+/// How long the event loop may sleep where nothing happens. It is woken for
+/// all that does; may's default of 10 ms would wake it for nothing.
+const IDLE_NANOSECONDS: u64 = 1_000_000_000;
+
+/// Sets may up for a worker: one thread for all coroutines, as gevent has,
+/// and stacks for as many as `requests` requests at a time need.
+///
+/// The thread is not pinned to a core: may would pin the one of every worker
+/// to the same. may adds a thread of its own, for timers.
+pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
+    let config = may::config();
+    config.set_workers(1);
+    config.set_worker_pin(false);
+    config.set_stack_size(STACK_BYTES / size_of::<usize>());
+    config.set_pool_capacity(requests * (1 + plan.calls().len()));
+    config.set_timeout_ns(IDLE_NANOSECONDS);
+    // may's threads start here, and the one for timers keeps this name.
+    log::name_thread("may-timer".to_owned());
+    let number = worker.number;
+    let core = format!("worker-{number}-core-0");
+    go!(move || log::name_thread(core));
+    log::name_thread(format!("worker-{number}"));
+}
+
+/// A client for the calls of `requests` requests at a time.
+pub(crate) fn agent(plan: &Plan, requests: usize) -> Agent {
+    let settings = client::settings(plan, requests * plan.calls().len());
+    let resolver = client::Literal(plan.backend());
+    Agent::with_parts(settings, YieldingConnector, resolver)
+}
+
+/// Waits for a coroutine; where it panicked, so does the caller.
+pub(crate) fn join<T>(coroutine: JoinHandle<T>) -> T {
+    coroutine
+        .join()
+        .unwrap_or_else(|panic: Box<dyn Any + Send>| resume_unwind(panic))
+}
+
+#[derive(Debug)]
+struct YieldingConnector;
+
+impl<In: Transport> Connector<In> for YieldingConnector {
+    type Out = YieldingTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let address = details.addrs.first().ok_or(Error::HostNotFound)?;
+        let timeout = details.timeout;
+        let stream = match timeout.not_zero() {
+            Some(limit) => TcpStream::connect_timeout(address, *limit),
+            None => TcpStream::connect(address),
+        };
+        let stream = stream.map_err(|error| translate(error, &timeout))?;
+        stream.set_nodelay(true)?;
+        let config = details.config;
+        let (input, output) =
+            (config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(YieldingTransport {
+            stream,
+            buffers: LazyBuffers::new(input, output),
+        }))
+    }
+}
+
+struct YieldingTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+}
+
+impl Transport for YieldingTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(
+        &mut self,
+        amount: usize,
+        timeout: NextTimeout,
+    ) -> Result<(), Error> {
+        let limit = timeout.not_zero().map(|limit| *limit);
+        self.stream.set_write_timeout(limit)?;
+        let output = &self.buffers.output()[..amount];
+        let written = self.stream.write_all(output);
+        written.map_err(|error| translate(error, &timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let limit = timeout.not_zero().map(|limit| *limit);
+        self.stream.set_read_timeout(limit)?;
+        let read = self.stream.read(self.buffers.input_append_buf());
+        let amount = read.map_err(|error| translate(error, &timeout))?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // The socket underneath never blocks: nothing to read is the sign of
+        // life, and bytes that nobody asked for are none.
+        let mut byte = [0];
+        let read = self.stream.inner().peek(&mut byte);
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+impl fmt::Debug for YieldingTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("YieldingTransport")
+            .field(&self.stream)
+            .finish()
+    }
+}
+
+fn translate(error: io::Error, timeout: &NextTimeout) -> Error {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            Error::Timeout(timeout.reason)
+        }
+        _ => Error::Io(error),
+    }
+}
