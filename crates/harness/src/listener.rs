@@ -49,11 +49,10 @@ pub fn bind(
 
 /// Holds `address` for workers that bind it themselves with SO_REUSEPORT.
 ///
-/// First it binds as [`bind`] does, which fails where anything else has the
-/// port. Then it binds again, for sharing on purpose only. That socket
-/// never listens, so that it is given no connection. Between the two binds
-/// another process could take the port: its user then hears of it from the
-/// second.
+/// First it binds as [`bind`] does, which fails where anything else listens
+/// there. Then it binds again, for sharing. That socket never listens, so
+/// that it is given no connection. Until the first worker listens, another
+/// process could still take the port; whoever comes second then hears of it.
 ///
 /// # Errors
 ///
@@ -64,9 +63,8 @@ pub fn reserve(address: SocketAddr) -> Result<TcpListener, ListenError> {
         alone.bind(&address.into())?;
         let address = alone.local_addr()?;
         drop(alone);
-        // Not SO_REUSEADDR, with which anybody could share a port where
-        // nobody listens.
         let shared = Socket::new(address.domain(), Type::STREAM, None)?;
+        shared.set_reuse_address(true)?;
         shared.set_reuse_port(true)?;
         shared.bind(&address)?;
         Ok(shared.into())
@@ -104,13 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_port_is_shared_only_on_purpose() {
+    fn a_reserved_port_is_shared_with_those_who_ask_for_it() {
         let held = reserve(ANY.parse().unwrap()).unwrap();
         let address = held.local_addr().unwrap();
+        let worker = socket(address).unwrap();
+        worker.set_reuse_port(true).unwrap();
+        worker.bind(&address.into()).unwrap();
+        worker.listen(1).unwrap();
         assert!(matches!(bind(address, 1), Err(ListenError::InUse(_))));
         assert!(matches!(reserve(address), Err(ListenError::InUse(_))));
-        let shared = socket(address).unwrap();
-        shared.set_reuse_port(true).unwrap();
-        shared.bind(&address.into()).unwrap();
     }
 }
