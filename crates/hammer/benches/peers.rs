@@ -1,0 +1,3 @@
+//! Side by side with other load generators.
+
+fn main() {}

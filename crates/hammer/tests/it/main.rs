@@ -1,0 +1,7 @@
+//! The command and the library against servers that follow a script.
+
+// Clippy takes only the tests themselves for tests, not what they share.
+#![allow(clippy::unwrap_used)]
+
+mod command;
+mod server;

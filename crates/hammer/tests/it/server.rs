@@ -1,0 +1,113 @@
+//! A server that does to each connection what its script says.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// A server on a port of its own. It lives as long as the tests do.
+pub(crate) struct Server {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+/// What a script is given: one connection, and how often it was asked.
+pub(crate) struct Peer<'a> {
+    stream: TcpStream,
+    requests: &'a AtomicUsize,
+}
+
+impl Server {
+    /// Runs the script on each connection, on a thread of its own.
+    pub(crate) fn start<S>(script: S) -> Self
+    where
+        S: Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = requests.clone();
+        let script = Arc::new(script);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (script, requests) = (script.clone(), count.clone());
+                thread::spawn(move || {
+                    let requests = &requests;
+                    // A script ends with an error where the hammer hangs up.
+                    let _ = script(&mut Peer { stream, requests });
+                });
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// Answers every request alike.
+    pub(crate) fn answering(response: &'static str) -> Self {
+        Self::start(move |peer| {
+            while peer.request()?.is_some() {
+                peer.say(response)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    pub(crate) fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+
+    /// How many requests came.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Peer<'_> {
+    /// Reads one request, its body included; `None` where the hammer hung
+    /// up instead.
+    pub(crate) fn request(&mut self) -> io::Result<Option<String>> {
+        let mut request = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&request);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("Content-Length: "))
+                    .map_or(0, |length| length.parse().unwrap());
+                if body.len() >= length {
+                    self.requests.fetch_add(1, Ordering::SeqCst);
+                    return Ok(Some(text.into_owned()));
+                }
+            }
+            match self.stream.read(&mut piece)? {
+                0 => return Ok(None),
+                count => request.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+
+    pub(crate) fn say(&mut self, bytes: &str) -> io::Result<()> {
+        self.stream.write_all(bytes.as_bytes())
+    }
+
+    /// Whether no other request came before.
+    pub(crate) fn first(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) == 1
+    }
+
+    /// Ends the connection with a reset instead of a farewell.
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        socket2::SockRef::from(&self.stream)
+            .set_linger(Some(std::time::Duration::ZERO))
+    }
+
+    /// Waits until the hammer hangs up.
+    pub(crate) fn hang(&mut self) -> io::Result<()> {
+        io::copy(&mut self.stream, &mut io::sink()).map(drop)
+    }
+}
