@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::Result;
 use harness::deployment::{self, Deployment};
 use harness::{CallError, Plan, Worker, client};
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use ureq::Agent;
 
@@ -38,11 +37,12 @@ fn application(
     plan: &Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    // One call a job: rayon would otherwise give a thread several, since it
-    // takes its work for computing.
-    let calls = plan.calls().par_iter().with_max_len(1);
-    let answers: Vec<_> = pool
-        .install(|| calls.map(|call| long_network_call(agent, call)).collect());
+    let mut answers: Vec<_> = plan.calls().iter().map(|_| Ok(())).collect();
+    pool.in_place_scope(|jobs| {
+        for (call, answer) in plan.calls().iter().zip(&mut answers) {
+            jobs.spawn(move |_| *answer = long_network_call(agent, call));
+        }
+    });
     answers.into_iter().collect::<Result<(), _>>()?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

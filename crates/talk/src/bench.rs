@@ -1,0 +1,204 @@
+//! Starts each deployment, does its runs, stops it, and judges.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::backend::Backend;
+use crate::bound::Shape;
+use crate::catalogue::{Deployment, Run};
+use crate::deploy::Log;
+use crate::interrupt::Interrupt;
+use crate::measure::Subject;
+use crate::options::Bench;
+use crate::progress::Progress;
+use crate::results::{Results, Row};
+use crate::site::Site;
+use crate::{table, verdict};
+
+/// As many requests at a time as the talk's hammer sends.
+const CONCURRENCY: u64 = 50;
+
+/// A deployment and its runs.
+struct Item<'a> {
+    deployment: &'a Deployment,
+    shape: Shape,
+    runs: Vec<Run>,
+    /// The place of its first run among the rows.
+    first_row: usize,
+}
+
+/// Whether every run was whole.
+pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
+    let items = items(site, options)?;
+    let apps = items.iter().map(|item| &*item.deployment.app);
+    let mut apps: Vec<_> = apps.collect();
+    apps.dedup();
+    if options.backend.is_none() {
+        apps.push("slow-backend");
+    }
+    site.build(&apps)?;
+
+    let interrupt = Interrupt::block()?;
+    let backend = match &options.backend {
+        Some(address) => Backend::that_runs(address)?,
+        None => {
+            let log = Log::File(site.log("slow-backend"));
+            Backend::start(site, log, &interrupt)?
+        }
+    };
+    let rows = items.iter().flat_map(rows).collect();
+    let mut results = Results::new(options.quick, options.repeat, rows);
+    results.write(&options.output, &table::markdown(&results))?;
+    let total: Duration = items.iter().map(least).sum();
+    let mut progress = Progress::new(total * options.repeat);
+    // One time of all, then the next: a machine that is slow for a while
+    // is so for a time of each, not for all times of one.
+    for time in 1..=options.repeat {
+        for item in &items {
+            let nth = match options.repeat {
+                1 => String::new(),
+                times => format!(" ({time} of {times})"),
+            };
+            measure(
+                site,
+                item,
+                &nth,
+                &backend,
+                &interrupt,
+                &mut progress,
+                &mut results,
+            )
+            .with_context(|| item.deployment.name.clone())?;
+            results.complete = time == options.repeat
+                && item.first_row + item.runs.len() == results.rows.len();
+            results.write(&options.output, &table::markdown(&results))?;
+        }
+    }
+    drop(progress);
+    if let Some(server) = backend.server {
+        server.stop()?;
+    }
+    println!("{}", table::terminal(&results));
+    let whole = results.whole();
+    if !whole {
+        let refused = results.rows.iter().filter(|r| r.summary.is_none());
+        eprintln!(
+            "talk: {} of {} runs were refused; the logs are in {}",
+            refused.count(),
+            results.rows.len(),
+            site.log("…").parent().unwrap_or(Path::new(".")).display(),
+        );
+    }
+    Ok(whole)
+}
+
+fn items<'a>(site: &'a Site, options: &Bench) -> Result<Vec<Item<'a>>> {
+    let mut first_row = 0;
+    let mut items = Vec::new();
+    for deployment in site.catalogue.select(&options.names)? {
+        let shape = Shape::of(&site.catalogue, deployment);
+        let mut runs = deployment.runs.clone();
+        if options.quick {
+            runs = runs.into_iter().map(|run| shape.quick(run)).collect();
+            runs.dedup_by(|a, b| a.name() == b.name());
+        }
+        let count = runs.len();
+        items.push(Item {
+            deployment,
+            shape,
+            runs,
+            first_row,
+        });
+        first_row += count;
+    }
+    Ok(items)
+}
+
+fn rows(item: &Item<'_>) -> Vec<Row> {
+    let Item {
+        deployment, shape, ..
+    } = item;
+    let row = |run: &Run| {
+        let concurrency = run.requests.map_or(1, |_| run.concurrency);
+        let requests = run.requests.unwrap_or(1);
+        let bound = shape.bound(requests, concurrency as u64);
+        Row {
+            deployment: deployment.name.clone(),
+            app: deployment.app.clone(),
+            model: deployment.model.clone(),
+            run: run.name(),
+            requests,
+            concurrency,
+            bound: bound.as_secs_f64(),
+            talk: run.talk,
+            uwsgi: run.uwsgi,
+            uwsgi_cpu_per_request: deployment.uwsgi_cpu,
+            uwsgi_memory: deployment.uwsgi_memory,
+            measurements: Vec::new(),
+            summary: None,
+        }
+    };
+    item.runs.iter().map(row).collect()
+}
+
+/// The least time that it takes to measure.
+fn least(item: &Item<'_>) -> Duration {
+    let runs = item.runs.iter().map(|run| bound(item, run));
+    item.shape.request + runs.sum::<Duration>()
+}
+
+fn bound(item: &Item<'_>, run: &Run) -> Duration {
+    let requests = run.requests.unwrap_or(1);
+    item.shape.bound(requests, run.concurrency as u64)
+}
+
+fn measure(
+    site: &Site,
+    item: &Item<'_>,
+    nth: &str,
+    backend: &Backend,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+    results: &mut Results,
+) -> Result<()> {
+    let deployment = item.deployment;
+    let name = &deployment.name;
+    progress.say(format!("{name}: starting{nth}"));
+    let log = Log::File(site.log(name));
+    let mut server = site.deploy(deployment, backend, &[], log, interrupt)?;
+    let mut subject = Subject {
+        server: &mut server,
+        port: site.ports.of(deployment.port)?,
+        shape: item.shape,
+        backend,
+        interrupt,
+    };
+    progress.say(format!("{name}: warming up{nth}"));
+    subject.warm_up(CONCURRENCY)?;
+    progress.over(item.shape.request);
+    for (at, &run) in item.runs.iter().enumerate() {
+        let bound = bound(item, &run);
+        progress.say(format!("{name}: {}{nth}", run.name()));
+        let evidence =
+            subject.measure(run, |elapsed| progress.within(elapsed, bound))?;
+        let processes = deployment.processes.count();
+        let faults = verdict::faults(&item.shape, processes, run, &evidence);
+        results.rows[item.first_row + at].add(&evidence, &faults);
+        let line = match faults.first() {
+            None => format!(
+                "{name}, {}: {:.3} s of at least {:.3} s{nth}",
+                run.name(),
+                evidence.elapsed.as_secs_f64(),
+                bound.as_secs_f64(),
+            ),
+            Some(fault) => {
+                format!("{name}, {}: refused: {fault}{nth}", run.name())
+            }
+        };
+        progress.over(bound);
+        progress.tell(&line);
+    }
+    server.stop()
+}

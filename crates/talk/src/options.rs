@@ -1,0 +1,93 @@
+//! The runner's command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs the talk: every concurrency model, started, hammered and judged.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    bin_name = "cargo talk",
+    after_help = "\
+Examples:
+  cargo talk bench                  all that the talk measures, in two minutes
+  cargo talk bench async coroutine  some of it
+  cargo talk run-all                every server at once, to play with
+  cargo talk run process            one of them
+  cargo talk bench --port-base 15000    where 5000 or 7001 is taken"
+)]
+pub(crate) struct Options {
+    /// Move all ports, so that 5000 becomes this one
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        default_value_t = 5000,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub(crate) port_base: u16,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    RunAll(RunAll),
+    Bench(Bench),
+    Run(Run),
+    /// List the deployments, their ports and slides
+    List,
+}
+
+/// Start the backend and every deployment, and show their logs until Ctrl-C
+#[derive(Args, Debug)]
+pub(crate) struct RunAll {
+    /// Only these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+/// Start each deployment, measure its runs, and hold them against their bounds
+///
+/// Each deployment first gets one request per slot that is not measured.
+/// A run is refused, with the reasons, where a request failed, where it was
+/// faster than arithmetic allows, or where the backend did not see the calls
+/// that the model claims to make. Exit status: 0 where every run was whole,
+/// 1 where one was refused or something else went wrong, 130 after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    /// Only these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Fewer requests, the same checks
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Do each run so often, in turn, and tell median and spread
+    #[arg(
+        long,
+        value_name = "TIMES",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) repeat: u32,
+    /// Where results.json and results.md are written
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Use the backend that runs there instead of starting one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) backend: Option<String>,
+}
+
+/// Run one deployment in the foreground, with a backend
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The deployment
+    pub(crate) name: String,
+    /// Use the backend that runs there instead of starting one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) backend: Option<String>,
+    /// Options of the app, which override the deployment's file
+    #[arg(last = true, value_name = "OPTIONS")]
+    pub(crate) options: Vec<String>,
+}

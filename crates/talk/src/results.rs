@@ -1,0 +1,276 @@
+//! What a bench found out: data first, and every view is made from it.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::catalogue::cores;
+use crate::measure::Evidence;
+use crate::verdict::Fault;
+
+/// Raised when a field changes its meaning or goes away.
+const VERSION: u32 = 1;
+
+/// All of a bench. Times are in seconds and sizes in bytes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Results {
+    version: u32,
+    /// Seconds since 1970.
+    began: u64,
+    pub(crate) machine: Machine,
+    /// Whether the runs had fewer requests than the talk's.
+    pub(crate) quick: bool,
+    /// How often each run was to be done.
+    pub(crate) repeat: u32,
+    /// Whether all of that was done.
+    pub(crate) complete: bool,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Where it was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+}
+
+/// One deployment under one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) deployment: String,
+    pub(crate) app: String,
+    pub(crate) model: String,
+    pub(crate) run: String,
+    pub(crate) requests: u64,
+    pub(crate) concurrency: usize,
+    /// The least that arithmetic allows.
+    pub(crate) bound: f64,
+    /// The slide's figure.
+    pub(crate) talk: Option<f64>,
+    /// What the talk's own code takes today.
+    pub(crate) uwsgi: Option<f64>,
+    pub(crate) uwsgi_cpu_per_request: Option<f64>,
+    pub(crate) uwsgi_memory: Option<u64>,
+    pub(crate) measurements: Vec<Measurement>,
+    /// `null` where one of the measurements was refused, or none was made.
+    pub(crate) summary: Option<Summary>,
+}
+
+/// One time that a run was done.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Measurement {
+    /// It is what it claims to be.
+    Whole(Figures),
+    /// It is not, and these are the reasons.
+    Refused(Vec<String>),
+}
+
+/// The figures of one time.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figures {
+    /// From the first request to the last answer.
+    seconds: f64,
+    /// Processor time of the app's processes, for each request.
+    cpu_per_request: Option<f64>,
+    /// The most that one worker ever had resident.
+    peak_memory: Option<u64>,
+    workers: usize,
+    /// Of one worker.
+    threads: usize,
+    backend_calls: u64,
+    backend_peak: u64,
+}
+
+/// The figures of a row.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) seconds: Spread,
+    /// The median as a multiple of the bound.
+    pub(crate) times_bound: f64,
+    pub(crate) cpu_per_request: Option<Spread>,
+    pub(crate) peak_memory: Option<u64>,
+    pub(crate) workers: usize,
+    pub(crate) threads: usize,
+}
+
+/// How a figure varied.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl Results {
+    pub(crate) fn new(quick: bool, repeat: u32, rows: Vec<Row>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            version: VERSION,
+            began: now.unwrap_or_default().as_secs(),
+            machine: Machine::this(),
+            quick,
+            repeat,
+            complete: false,
+            rows,
+        }
+    }
+
+    /// Whether every run was done as often as it was to be, and was whole.
+    pub(crate) fn whole(&self) -> bool {
+        self.complete && self.rows.iter().all(|row| row.summary.is_some())
+    }
+
+    /// When it began, as HTTP writes a date.
+    pub(crate) fn date(&self) -> String {
+        let began = UNIX_EPOCH + Duration::from_secs(self.began);
+        httpdate::fmt_http_date(began)
+    }
+
+    /// Writes `results.json` and, made from the same, `results.md`.
+    pub(crate) fn write(&self, folder: &Path, markdown: &str) -> Result<()> {
+        let mut json = serde_json::to_string_pretty(self)
+            .context("the results cannot be written as JSON")?;
+        json.push('\n');
+        for (name, text) in [("results.json", &*json), ("results.md", markdown)]
+        {
+            let path = folder.join(name);
+            fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    /// Adds what one time led to.
+    pub(crate) fn add(&mut self, evidence: &Evidence, faults: &[Fault]) {
+        self.measurements.push(if faults.is_empty() {
+            Measurement::Whole(Figures::of(evidence))
+        } else {
+            let faults = faults.iter().map(ToString::to_string);
+            Measurement::Refused(faults.collect())
+        });
+        self.summary = self.sum_up();
+    }
+
+    /// Why it was refused, where it was.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &str> {
+        let reasons =
+            self.measurements
+                .iter()
+                .map(|measurement| match measurement {
+                    Measurement::Whole(_) => &[][..],
+                    Measurement::Refused(reasons) => reasons,
+                });
+        reasons.flatten().map(String::as_str)
+    }
+
+    fn sum_up(&self) -> Option<Summary> {
+        let figures =
+            self.measurements
+                .iter()
+                .map(|measurement| match measurement {
+                    Measurement::Whole(figures) => Some(figures),
+                    Measurement::Refused(_) => None,
+                });
+        let figures: Vec<_> = figures.collect::<Option<_>>()?;
+        let spread = |figure: fn(&Figures) -> Option<f64>| {
+            let all = figures.iter().map(|figures| figure(figures));
+            Spread::of(all.collect::<Option<_>>()?)
+        };
+        let seconds = spread(|figures| Some(figures.seconds))?;
+        let peaks = figures.iter().filter_map(|figures| figures.peak_memory);
+        let threads = figures.iter().map(|figures| figures.threads);
+        let workers = figures.iter().map(|figures| figures.workers);
+        Some(Summary {
+            seconds,
+            times_bound: seconds.median / self.bound,
+            cpu_per_request: spread(|figures| figures.cpu_per_request),
+            peak_memory: peaks.max(),
+            workers: workers.max().unwrap_or(0),
+            threads: threads.max().unwrap_or(0),
+        })
+    }
+}
+
+impl Figures {
+    fn of(evidence: &Evidence) -> Self {
+        let cpu = evidence.cpu_per_request;
+        Self {
+            seconds: evidence.elapsed.as_secs_f64(),
+            cpu_per_request: cpu.map(|cpu| cpu.as_secs_f64()),
+            peak_memory: evidence.peak_memory,
+            workers: evidence.workers,
+            threads: evidence.threads,
+            backend_calls: evidence.stats.calls,
+            backend_peak: evidence.stats.peak,
+        }
+    }
+}
+
+impl Spread {
+    /// `None` where there is nothing to sum up.
+    fn of(mut figures: Vec<f64>) -> Option<Self> {
+        figures.sort_by(f64::total_cmp);
+        let middle = figures.len() / 2;
+        let upper = *figures.get(middle)?;
+        let lower = match figures.len() % 2 {
+            0 => figures[middle - 1],
+            _ => upper,
+        };
+        Some(Self {
+            median: f64::midpoint(lower, upper),
+            min: figures[0],
+            max: figures[figures.len() - 1],
+        })
+    }
+}
+
+impl Machine {
+    fn this() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let cpuinfo = read("/proc/cpuinfo");
+        let model = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("model name"))
+            .and_then(|rest| rest.split_once(':'))
+            .map_or("an unnamed processor", |(_, name)| name.trim());
+        Self {
+            processor: model.to_owned(),
+            cores: cores(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn half_lies_on_either_side_of_a_median(
+            figures in proptest::collection::vec(0.0..100.0f64, 1..20),
+        ) {
+            let spread = Spread::of(figures.clone()).unwrap();
+            let below = figures.iter().filter(|f| **f < spread.median);
+            let above = figures.iter().filter(|f| **f > spread.median);
+            prop_assert!(below.count() <= figures.len() / 2);
+            prop_assert!(above.count() <= figures.len() / 2);
+            prop_assert!(spread.min <= spread.median);
+            prop_assert!(spread.median <= spread.max);
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_spread() {
+        assert_eq!(Spread::of(Vec::new()), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Where things are: the workspace, its binaries, the ports.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::backend::Backend;
+use crate::catalogue::{Catalogue, Deployment};
+use crate::deploy::{Log, Server};
+use crate::interrupt::Interrupt;
+use crate::ports::Ports;
+
+/// The workspace that this program was built in.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Where things are.
+pub(crate) struct Site {
+    root: PathBuf,
+    /// Where this program and all others are built to.
+    binaries: PathBuf,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) ports: Ports,
+}
+
+impl Site {
+    pub(crate) fn find(port_base: u16) -> Result<Self> {
+        let root = Path::new(ROOT).canonicalize().with_context(|| {
+            format!("the workspace is gone that this was built in: {ROOT}")
+        })?;
+        let program =
+            env::current_exe().context("cannot tell where this program is")?;
+        let binaries = program.parent().context("this program is nowhere")?;
+        Ok(Self {
+            catalogue: Catalogue::load(&root.join("talk.toml"))?,
+            root,
+            binaries: binaries.to_owned(),
+            ports: Ports::from(port_base),
+        })
+    }
+
+    /// Builds the binaries of `apps`, the way this one was built. Cargo
+    /// shows its progress.
+    pub(crate) fn build(&self, apps: &[&str]) -> Result<()> {
+        let profile = match self.binaries.file_name() {
+            Some(name) if name != "debug" => name.to_string_lossy(),
+            _ => "dev".into(),
+        };
+        let target = self.binaries.parent().context("no target directory")?;
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .current_dir(&self.root)
+            .args(["build", "--quiet", "--profile", &profile])
+            .arg("--target-dir")
+            .arg(target);
+        for app in apps {
+            command.args(["--package", app]);
+        }
+        let status = command
+            .status()
+            .context("cannot run cargo, which builds what is needed")?;
+        if !status.success() {
+            bail!("cargo could not build {}", apps.join(", "));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn program(&self, app: &str) -> PathBuf {
+        self.binaries.join(app)
+    }
+
+    /// The deployment's file, as a path from the root.
+    pub(crate) fn file(deployment: &Deployment) -> String {
+        let Deployment { app, name, .. } = deployment;
+        format!("crates/{app}/{name}.toml")
+    }
+
+    /// Where the log of `name` goes while it is measured.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        let target = self.binaries.parent().unwrap_or(&self.binaries);
+        target.join("talk").join(format!("{name}.log"))
+    }
+
+    /// Starts a deployment.
+    pub(crate) fn deploy(
+        &self,
+        deployment: &Deployment,
+        backend: &Backend,
+        further: &[String],
+        log: Log,
+        interrupt: &Interrupt,
+    ) -> Result<Server> {
+        let Deployment {
+            name, app, port, ..
+        } = deployment;
+        let file = self.root.join(Self::file(deployment));
+        let mut arguments = vec![
+            file.display().to_string(),
+            format!("--http=:{}", self.ports.of(*port)?),
+            format!("--backend={}", backend.address),
+        ];
+        arguments.extend_from_slice(further);
+        let program = self.program(app);
+        Server::start(name, &program, &arguments, log, interrupt).with_context(
+            || format!("cannot start {name} (--port-base moves all ports)"),
+        )
+    }
+}

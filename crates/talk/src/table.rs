@@ -1,0 +1,211 @@
+//! Results and deployments as tables, for the terminal and for Markdown.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::catalogue::Deployment;
+use crate::results::{Results, Row, Spread};
+
+/// Where a table is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Medium {
+    Terminal,
+    Markdown,
+}
+
+fn table(medium: Medium, head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(match medium {
+        Medium::Terminal => presets::NOTHING,
+        Medium::Markdown => presets::ASCII_MARKDOWN,
+    });
+    table.set_header(head);
+    if medium == Medium::Terminal {
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+    }
+    table
+}
+
+/// Aligns the numbers of the columns from `first` on.
+fn align(table: &mut Table, first: usize) {
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// Deployments with the line that tries each.
+pub(crate) fn deployments(rows: &[(&Deployment, u16)]) -> String {
+    let head = [
+        "deployment",
+        "port",
+        "model",
+        "processes × each",
+        "slide",
+        "try",
+    ];
+    let mut table = table(Medium::Terminal, &head);
+    for (deployment, port) in rows {
+        let Deployment {
+            name, model, slide, ..
+        } = deployment;
+        table.add_row([
+            name.clone(),
+            format!(":{port}"),
+            model.clone(),
+            takers(deployment),
+            slide.clone(),
+            format!("curl localhost:{port}"),
+        ]);
+    }
+    trim(&table)
+}
+
+fn takers(deployment: &Deployment) -> String {
+    let processes = deployment.processes.count();
+    match (deployment.threads, deployment.coroutines) {
+        _ if deployment.unlimited => format!("{processes} × no limit"),
+        (1, _) => format!("{processes} × 1 thread"),
+        (0, coroutines) => format!("{processes} × {coroutines} coroutines"),
+        (threads, _) => format!("{processes} × {threads} threads"),
+    }
+}
+
+/// The results as a terminal shows them.
+pub(crate) fn terminal(results: &Results) -> String {
+    let head = [
+        "deployment",
+        "run",
+        "bound s",
+        "talk s",
+        "measured s",
+        "× bound",
+        "CPU ms/req",
+        "peak MB",
+        "threads",
+    ];
+    let mut table = table(Medium::Terminal, &head);
+    for row in &results.rows {
+        let figures = figures(row);
+        table.add_row(
+            [row.deployment.clone(), row.run.clone()]
+                .into_iter()
+                .chain([seconds(row.bound), maybe(row.talk, seconds)])
+                .chain(figures),
+        );
+    }
+    align(&mut table, 2);
+    let mut text = trim(&table);
+    for line in refusals(results) {
+        text.push_str(&format!("\n{line}"));
+    }
+    text
+}
+
+/// The same as Markdown, beside what the talk's own code takes today.
+pub(crate) fn markdown(results: &Results) -> String {
+    let head = [
+        "deployment",
+        "run",
+        "bound s",
+        "talk 2016 s",
+        "uWSGI today s",
+        "measured s",
+        "× bound",
+        "CPU ms/request",
+        "peak MB",
+        "processes × threads",
+        "uWSGI CPU ms",
+        "uWSGI MB",
+    ];
+    let mut table = table(Medium::Markdown, &head);
+    for row in &results.rows {
+        table.add_row(
+            [row.deployment.clone(), row.run.clone()]
+                .into_iter()
+                .chain([seconds(row.bound), maybe(row.talk, seconds)])
+                .chain([maybe(row.uwsgi, seconds)])
+                .chain(figures(row))
+                .chain([
+                    maybe(row.uwsgi_cpu_per_request, millis),
+                    maybe(row.uwsgi_memory, megabytes),
+                ]),
+        );
+    }
+    align(&mut table, 2);
+    let machine = &results.machine;
+    let mut text = format!(
+        "{}, {} cores, Linux {}; {}{}.\n\n{table}\n",
+        machine.processor,
+        machine.cores,
+        machine.kernel,
+        results.date(),
+        match (results.repeat, results.quick) {
+            (1, false) => String::new(),
+            (1, true) => "; with fewer requests than the talk's".to_owned(),
+            (times, _) => format!("; medians of {times}"),
+        }
+    );
+    for line in refusals(results) {
+        text.push_str(&format!("\n{line}\n"));
+    }
+    text
+}
+
+/// Measured, × bound, CPU, memory, threads.
+fn figures(row: &Row) -> [String; 5] {
+    let Some(summary) = &row.summary else {
+        let why = match row.measurements.is_empty() {
+            true => "not run",
+            false => "refused",
+        };
+        return [why, "", "", "", ""].map(str::to_owned);
+    };
+    let cpu = summary.cpu_per_request.map(|spread| spread.median);
+    [
+        spread(&summary.seconds, row.measurements.len()),
+        format!("{:.3}", summary.times_bound),
+        maybe(cpu, millis),
+        maybe(summary.peak_memory, megabytes),
+        format!("{} × {}", summary.workers, summary.threads),
+    ]
+}
+
+fn spread(spread: &Spread, times: usize) -> String {
+    let Spread { median, min, max } = spread;
+    match times {
+        1 => seconds(*median),
+        _ => format!("{median:.3} ({min:.3}–{max:.3})"),
+    }
+}
+
+fn refusals(results: &Results) -> impl Iterator<Item = String> {
+    results.rows.iter().flat_map(|row| {
+        row.reasons().map(|reason| {
+            format!("refused: {} {}: {reason}", row.deployment, row.run)
+        })
+    })
+}
+
+fn maybe<T>(value: Option<T>, show: fn(T) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), show)
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds:.3}")
+}
+
+fn millis(seconds: f64) -> String {
+    format!("{:.2}", seconds * 1e3)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+/// A table pads its last column too.
+fn trim(table: &Table) -> String {
+    let lines = table.to_string();
+    let lines = lines.lines().map(str::trim_end);
+    lines.collect::<Vec<_>>().join("\n")
+}
