@@ -6,6 +6,7 @@ mod interrupt;
 mod json;
 mod live;
 mod report;
+mod threshold;
 mod units;
 
 use std::ops::ControlFlow;
@@ -18,6 +19,7 @@ use args::Args;
 use exit::Exit;
 use interrupt::Interrupt;
 use live::Live;
+use threshold::{Metric, Threshold};
 
 pub(crate) fn main() -> ExitCode {
     match Args::read().and_then(|args| run(&args)) {
@@ -44,16 +46,29 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         json.write(&load, &outcome)?;
     }
     report::print(&load, &outcome, args.quiet)?;
-    Ok(verdict(&outcome))
+    Ok(verdict(&outcome, &args.fail_if))
 }
 
-/// The first that holds is the one that a script must know of.
-fn verdict(outcome: &Outcome) -> Exit {
+/// The first that holds is the one that a script must know of: figures that
+/// are not to be trusted break no threshold, and keep none.
+fn verdict(outcome: &Outcome, thresholds: &[Threshold]) -> Exit {
+    let broken: Vec<_> = thresholds
+        .iter()
+        .filter_map(|threshold| threshold.broken(outcome))
+        .collect();
+    for why in &broken {
+        eprintln!("hammer: fail-if {why}");
+    }
+    let ruled = |metric| thresholds.iter().any(|t| t.is_about(metric));
+    let failed = (outcome.failed > 0 && !ruled(Metric::Errors))
+        || (outcome.shed > 0 && !ruled(Metric::Shed));
     if outcome.interrupted {
         Exit::Interrupted
     } else if !outcome.valid() {
         Exit::Invalid
-    } else if outcome.failed > 0 || outcome.shed > 0 {
+    } else if !broken.is_empty() {
+        Exit::Threshold
+    } else if failed {
         Exit::Failed
     } else {
         Exit::Fine

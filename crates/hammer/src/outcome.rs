@@ -13,7 +13,7 @@ use crate::seconds;
 use crate::verdict::Flaw;
 
 /// What a run led to. The warm-up is in none of it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Outcome {
     /// When it began, in seconds since 1970.
     #[serde(with = "seconds")]

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap_complete::Shell;
 use hammer::{Arrivals, Family, Load, Rate, Schedule, Stage, Stop, Target};
 
+use super::threshold::Threshold;
 use super::units::{parse_duration, parse_header, parse_rate, parse_stages};
 
 /// More connections than one machine's ports last for.
@@ -14,7 +16,7 @@ const MOST_CONNECTIONS: usize = 10_000;
 
 /// A load generator for HTTP/1.1 that says when not to trust it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 80, after_help = AFTERWORD)]
 pub(crate) struct Args {
     /// What to ask for, in turn, as in http://host:port/path; without one,
     /// the root of the port below on this machine
@@ -182,16 +184,41 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Fail where this holds, as in 'p99>300ms', 'errors>1%', 'rate<900/s'
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        value_parser = Threshold::parse,
+        help_heading = "Reports"
+    )]
+    pub(crate) fail_if: Vec<Threshold>,
+
     /// Print the last line only
     #[arg(short, long, help_heading = "Reports")]
     pub(crate) quiet: bool,
+
+    /// Print completions for a shell and do nothing else
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    completions: Option<Shell>,
 }
 
-const EXIT_CODES: &str = "\
+const AFTERWORD: &str = "\
+Examples:
+  Twenty requests at once to port 5000 of this machine, as on the slides:
+    hammer --port 5000 --nb_requests 20
+  How slow is it for users who come at 500 a second, whether it keeps up or
+  not? Half a minute, after five seconds to warm up:
+    hammer --rate 500/s -z 30s --warmup 5s --keep-alive http://host:8080/
+  In a pipeline: fail where the service is slow or errs, and keep the figures:
+    hammer -z 10s --fail-if 'p99>300ms' --fail-if 'errors>0' --json out.json \
+http://host:8080/
+
 Exit codes:
     0  every request was answered, with a status below 400
-    1  a request failed or was shed, or the run did
+    1  a request failed or was shed (unless a --fail-if is about that), or the
+       run could not go on
     2  the command makes no sense
+    3  a --fail-if holds
     4  the measurement is not to be trusted; the report says why
   130  Ctrl-C ended the run early; the report tells of the rest";
 
@@ -215,10 +242,17 @@ pub(crate) struct Usage(pub(crate) String);
 impl Args {
     /// Reads the command line; help and the like end the process.
     pub(crate) fn read() -> anyhow::Result<Self> {
-        Self::try_parse().map_err(|error| match error.kind() {
+        let args = Self::try_parse().map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
-            _ => Usage(one_line(&error)).into(),
-        })
+            _ => Usage(one_line(&error)),
+        })?;
+        if let Some(shell) = args.completions {
+            let mut command = Self::command();
+            let mut stdout = std::io::stdout();
+            clap_complete::generate(shell, &mut command, "hammer", &mut stdout);
+            std::process::exit(0);
+        }
+        Ok(args)
     }
 
     pub(crate) fn load(&self) -> anyhow::Result<Load> {

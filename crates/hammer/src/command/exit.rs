@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Failed,
     /// The command makes no sense.
     Usage,
+    /// The run is what it must not be.
+    Threshold,
     /// The measurement is not to be trusted.
     Invalid,
     /// As a shell says it of a command that SIGINT ended.
@@ -24,6 +26,7 @@ impl Exit {
             Self::Fine => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Threshold => 3,
             Self::Invalid => 4,
             Self::Interrupted => 130,
         })

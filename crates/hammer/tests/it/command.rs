@@ -1,64 +1,17 @@
 //! The command as a shell sees it: what it prints, and how it exits.
 
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::server::{Peer, Server};
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-
-fn hammer(args: &[&str]) -> Output {
-    command(args).output().unwrap()
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hammer"));
-    command.args(args);
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Whether some line of the report has these words, apart from the spaces.
-#[track_caller]
-fn assert_line(output: &Output, words: &str) {
-    let text = stdout(output);
-    let has = text.lines().any(|line| {
-        line.split_whitespace().collect::<Vec<_>>().join(" ") == words
-    });
-    assert!(has, "no line {words:?} in:\n{text}");
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, code: i32) {
-    let said = stdout(output) + &stderr(output);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-}
-
-/// The slide's line: a count and seconds to three digits.
-#[track_caller]
-fn assert_last_line(output: &Output, requests: u64) {
-    let text = stdout(output);
-    let last = text.lines().last().unwrap();
-    let seconds = last
-        .strip_prefix(&format!("We did {requests} requests in "))
-        .unwrap_or_else(|| panic!("{last}"));
-    let (whole, thousandths) = seconds.split_once('.').unwrap();
-    assert!(whole.parse::<u64>().is_ok(), "{last}");
-    assert_eq!(thousandths.len(), 3, "{last}");
-    assert!(thousandths.parse::<u64>().is_ok(), "{last}");
-    assert!(text.ends_with('\n'));
-}
+use crate::server::{OK, Peer, Server};
+use crate::shell::{
+    assert_exit, assert_last_line, assert_line, assert_usage, command, hammer,
+    stderr, stdout,
+};
 
 #[test]
 fn it_does_what_the_slides_did() {
@@ -215,20 +168,6 @@ fn json_tells_what_the_report_tells() {
     assert_eq!(json["runs"][0]["requests"], 8);
     assert_eq!(json["runs"][0]["statuses"]["200"], 8);
     assert_eq!(json["runs"][0]["latency"]["count"], 8);
-}
-
-/// One line on stderr, none on stdout, exit 2.
-#[track_caller]
-fn assert_usage(args: &[&str], words: &[&str]) {
-    let output = hammer(args);
-    assert_exit(&output, 2);
-    assert_eq!(stdout(&output), "");
-    let said = stderr(&output);
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.starts_with("hammer: "), "{said}");
-    for word in words {
-        assert!(said.contains(word), "no {word:?} in {said}");
-    }
 }
 
 #[test]

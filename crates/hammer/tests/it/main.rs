@@ -4,4 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod flags;
 mod server;
+mod shell;

@@ -2,20 +2,31 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+/// An answer that leaves the connection open.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// A server on a port of its own. It lives as long as the tests do.
 pub(crate) struct Server {
     address: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
 }
 
-/// What a script is given: one connection, and how often it was asked.
+/// What a server has seen.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    last: Mutex<String>,
+}
+
+/// What a script is given: one connection.
 pub(crate) struct Peer<'a> {
     stream: TcpStream,
-    requests: &'a AtomicUsize,
+    seen: &'a Seen,
 }
 
 impl Server {
@@ -26,20 +37,20 @@ impl Server {
     {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = requests.clone();
-        let script = Arc::new(script);
+        let seen = Arc::new(Seen::default());
+        let (script, shared) = (Arc::new(script), seen.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (script, requests) = (script.clone(), count.clone());
+                let (script, seen) = (script.clone(), shared.clone());
+                seen.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || {
-                    let requests = &requests;
+                    let seen = &seen;
                     // A script ends with an error where the hammer hangs up.
-                    let _ = script(&mut Peer { stream, requests });
+                    let _ = script(&mut Peer { stream, seen });
                 });
             }
         });
-        Self { address, requests }
+        Self { address, seen }
     }
 
     /// Answers every request alike.
@@ -62,7 +73,16 @@ impl Server {
 
     /// How many requests came.
     pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.seen.requests.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// The last request, as it was sent.
+    pub(crate) fn last(&self) -> String {
+        self.seen.last.lock().unwrap().clone()
     }
 }
 
@@ -71,7 +91,7 @@ impl Peer<'_> {
     /// up instead.
     pub(crate) fn request(&mut self) -> io::Result<Option<String>> {
         let mut request = Vec::new();
-        let mut piece = [0; 4096];
+        let mut piece = [0; 1 << 16];
         loop {
             let text = String::from_utf8_lossy(&request);
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
@@ -80,7 +100,8 @@ impl Peer<'_> {
                     .find_map(|line| line.strip_prefix("Content-Length: "))
                     .map_or(0, |length| length.parse().unwrap());
                 if body.len() >= length {
-                    self.requests.fetch_add(1, Ordering::SeqCst);
+                    self.seen.requests.fetch_add(1, Ordering::SeqCst);
+                    *self.seen.last.lock().unwrap() = text.to_string();
                     return Ok(Some(text.into_owned()));
                 }
             }
@@ -97,7 +118,7 @@ impl Peer<'_> {
 
     /// Whether no other request came before.
     pub(crate) fn first(&self) -> bool {
-        self.requests.load(Ordering::SeqCst) == 1
+        self.seen.requests.load(Ordering::SeqCst) == 1
     }
 
     /// Ends the connection with a reset instead of a farewell.
