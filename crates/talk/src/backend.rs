@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use ureq::Agent;
 
@@ -65,10 +65,14 @@ impl Backend {
             .find(SocketAddr::is_ipv4)
             .with_context(|| format!("no IPv4 address of {address}"))?;
         let backend = Self::at(resolved, None);
-        backend.stats().with_context(|| {
-            format!("no backend at {address}; start one: just slow-backend")
-        })?;
-        Ok(backend)
+        match backend.stats() {
+            Ok(_) => Ok(backend),
+            Err(error) => bail!(
+                "no backend at {address} ({}); start one with: \
+                 just slow-backend",
+                error.root_cause()
+            ),
+        }
     }
 
     fn at(address: SocketAddr, server: Option<Server>) -> Self {

@@ -69,8 +69,7 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
                 &interrupt,
                 &mut progress,
                 &mut results,
-            )
-            .with_context(|| item.deployment.name.clone())?;
+            )?;
             results.complete = time == options.repeat
                 && item.first_row + item.runs.len() == results.rows.len();
             results.write(&options.output, &table::markdown(&results))?;
@@ -176,7 +175,7 @@ fn measure(
         interrupt,
     };
     progress.say(format!("{name}: warming up{nth}"));
-    subject.warm_up(CONCURRENCY)?;
+    subject.warm_up(CONCURRENCY).with_context(|| name.clone())?;
     progress.over(item.shape.request);
     for (at, &run) in item.runs.iter().enumerate() {
         let bound = bound(item, &run);

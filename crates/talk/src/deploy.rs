@@ -35,7 +35,9 @@ pub(crate) struct Server {
     name: String,
     child: Child,
     log: Option<PathBuf>,
-    stopped: bool,
+    /// A master that is asked twice does not wait for what is in hand.
+    asked: bool,
+    reaped: bool,
 }
 
 impl Server {
@@ -78,7 +80,8 @@ impl Server {
             name: name.to_owned(),
             child,
             log: path,
-            stopped: false,
+            asked: false,
+            reaped: false,
         };
         server.await_ready(&notify, interrupt)?;
         Ok(server)
@@ -103,7 +106,7 @@ impl Server {
         let Self { name, log, .. } = self;
         let last = log.as_deref().and_then(last_line);
         match last {
-            Some(line) => format!("{name} ended ({status}): {line}"),
+            Some(line) => format!("{name}: {line}"),
             None => format!("{name} ended ({status})"),
         }
     }
@@ -116,7 +119,7 @@ impl Server {
         let start = Instant::now();
         while !notify.is_ready() {
             if let Some(status) = self.ended()? {
-                self.stopped = true;
+                self.reaped = true;
                 bail!(self.obituary(status));
             }
             if start.elapsed() > START_LIMIT {
@@ -132,8 +135,11 @@ impl Server {
     }
 
     /// Asks it to stop; [`stop`](Self::stop) or the drop waits for it.
-    pub(crate) fn ask_to_stop(&self) {
-        self.signal(Signal::SIGTERM);
+    pub(crate) fn ask_to_stop(&mut self) {
+        if !self.asked {
+            self.asked = true;
+            self.signal(Signal::SIGTERM);
+        }
     }
 
     /// Stops it, and fails where it did not go well.
@@ -147,7 +153,7 @@ impl Server {
     }
 
     fn reap(&mut self) -> Result<ExitStatus> {
-        self.stopped = true;
+        self.reaped = true;
         let start = Instant::now();
         loop {
             if let Some(status) = self.ended()? {
@@ -171,7 +177,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if !self.stopped {
+        if !self.reaped {
             self.ask_to_stop();
             if let Err(error) = self.reap() {
                 let mut stderr = io::stderr();

@@ -27,16 +27,29 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::interrupt::Stopped;
 use crate::options::{Command, Options};
 use crate::site::Site;
 
+/// As clap has it for a bad command line.
+const USAGE: u8 = 2;
 /// As a shell has it for a command that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match run_command(&Options::parse()) {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if shows_help(&error) => error.exit(),
+        Err(error) => {
+            let error = error.to_string();
+            let line = error.lines().next().unwrap_or_default();
+            eprintln!("talk: {line} (see cargo talk --help)");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run_command(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is::<Stopped>() => {
@@ -48,6 +61,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn shows_help(error: &clap::Error) -> bool {
+    let nothing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    !error.use_stderr() || error.kind() == nothing
 }
 
 /// Whether all went well.

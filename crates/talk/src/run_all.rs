@@ -42,10 +42,12 @@ pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
     }
     println!("{}", table::deployments(&rows));
     println!("\nCtrl-C stops them all. Their logs:");
+    // Last, so that it is stopped last: the others still need it for what
+    // they have in hand.
     servers.extend(backend.server);
     let end = watch(&mut servers, &interrupt);
-    // All at once, so that it takes as long as the slowest.
-    servers.iter().for_each(Server::ask_to_stop);
+    let apps = servers.len() - 1;
+    servers[..apps].iter_mut().for_each(Server::ask_to_stop);
     let stopped = servers.into_iter().map(Server::stop);
     let stopped = stopped.fold(Ok(()), Result::and);
     match end {

@@ -103,8 +103,6 @@ impl Site {
         ];
         arguments.extend_from_slice(further);
         let program = self.program(app);
-        Server::start(name, &program, &arguments, log, interrupt).with_context(
-            || format!("cannot start {name} (--port-base moves all ports)"),
-        )
+        Server::start(name, &program, &arguments, log, interrupt)
     }
 }
