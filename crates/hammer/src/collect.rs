@@ -187,12 +187,13 @@ impl<'a> Collector<'a> {
         self.scratch.reset();
         let mut sum = Summed::default();
         for tick in &self.recent[..count] {
-            tick.good.add_to(&mut self.scratch);
             sum.answered += tick.answered;
             sum.failed += tick.failed;
             sum.shed += tick.shed;
             sum.bytes += tick.bytes;
+            sum.good.add(&tick.good);
         }
+        sum.good.add_to(&mut self.scratch);
         let quantile = |quantile| {
             Duration::from_nanos(self.scratch.value_at_quantile(quantile))
         };
@@ -202,6 +203,7 @@ impl<'a> Collector<'a> {
             failed: sum.failed,
             shed: sum.shed,
             bytes_received: sum.bytes,
+            latency: sum.good.counted(),
             p50: quantile(0.5),
             p90: quantile(0.9),
             p99: quantile(0.99),

@@ -57,6 +57,8 @@
 //! and its `response` is read in place; what is measured (`record`) goes
 //! into arrays of the thread's own (`counts`), and a few times a second to
 //! the thread that sums up (`collect`).
+//!
+//! [`compare`] tells a difference between two services from noise.
 
 mod error;
 mod load;
@@ -77,12 +79,14 @@ mod record;
 mod usage;
 
 mod collect;
+mod compare;
 mod latency;
 mod limits;
 mod outcome;
 mod snapshot;
 mod verdict;
 
+pub use compare::{Difference, compare};
 pub use error::Error;
 pub use latency::{Latency, QUANTILES};
 pub use limits::most_connections;

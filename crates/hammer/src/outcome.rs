@@ -130,7 +130,7 @@ pub struct Slice {
     pub latency: Counted,
 }
 
-/// Latencies in classes of 1% or less, from the shortest to the longest:
+/// Latencies in classes of 1% at most, from the shortest to the longest:
 /// pairs of the least latency of a class, in nanoseconds, and its count.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Counted(pub Vec<(u64, u64)>);

@@ -93,7 +93,7 @@ fn exponential(seed: u64, n: u64) -> f64 {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a counter in, random bits out, so
 /// that every thread draws the same numbers without sharing any.
-fn mix(seed: u64, n: u64) -> u64 {
+pub(crate) fn mix(seed: u64, n: u64) -> u64 {
     let step = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut bits = seed.wrapping_add(step);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::outcome::Counted;
+
 /// The state of a run under way.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -25,7 +27,7 @@ pub struct Snapshot {
 }
 
 /// One second of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Second {
     /// Its number, from 0.
     pub number: u64,
@@ -37,6 +39,8 @@ pub struct Second {
     pub shed: u64,
     /// Bytes received.
     pub bytes_received: u64,
+    /// Latencies of answers below 400, in the classes of their histogram.
+    pub latency: Counted,
     /// Quantiles of the latencies of answers below 400.
     pub p50: Duration,
     /// See `p50`.

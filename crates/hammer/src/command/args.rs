@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hammer::{Arrivals, Family, Load, Rate, Schedule, Stage, Stop, Target};
 
@@ -16,8 +16,17 @@ const MOST_CONNECTIONS: usize = 10_000;
 
 /// A load generator for HTTP/1.1 that says when not to trust it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 80, after_help = AFTERWORD)]
+#[command(
+    version,
+    max_term_width = 80,
+    after_help = AFTERWORD,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// What to ask for, in turn, as in http://host:port/path; without one,
     /// the root of the port below on this machine
     #[arg(value_name = "URL", conflicts_with = "port")]
@@ -180,9 +189,28 @@ pub(crate) struct Args {
     #[arg(short = '6', long, help_heading = "Connections")]
     ipv6: bool,
 
-    /// Write the outcome to a file
+    /// Do it all so many times, to see how much it varies
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Reports"
+    )]
+    pub(crate) runs: u32,
+
+    /// Write the outcome as JSON, for programs and for `hammer compare`
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write a line of CSV for each second
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) csv: Option<PathBuf>,
+
+    /// Write the latencies of each second as an HdrHistogram log, for
+    /// `hammer merge`
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) hlog: Option<PathBuf>,
 
     /// Fail where this holds, as in 'p99>300ms', 'errors>1%', 'rate<900/s'
     #[arg(
@@ -200,6 +228,37 @@ pub(crate) struct Args {
     /// Print completions for a shell and do nothing else
     #[arg(long, value_name = "SHELL", exclusive = true)]
     completions: Option<Shell>,
+}
+
+/// What there is besides a load.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add up the HdrHistogram logs of several machines or runs
+    Merge(Merge),
+    /// Tell whether two outcomes differ by more than noise
+    Compare(Compare),
+}
+
+/// What to add up.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Merge {
+    /// Logs that --hlog wrote, or any other HdrHistogram logs
+    #[arg(required = true, value_name = "LOG")]
+    pub(crate) logs: Vec<PathBuf>,
+
+    /// Write all of them as one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hlog: Option<PathBuf>,
+}
+
+/// What to compare.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compare {
+    /// What --json wrote, best with --runs 5
+    pub(crate) before: PathBuf,
+
+    /// The same of the other service
+    pub(crate) after: PathBuf,
 }
 
 const AFTERWORD: &str = "\

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::args::Usage;
 
-/// How the command ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How the command ends, in the order of what matters more.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Exit {
     Fine,
     /// A request failed, or the run itself did.

@@ -1,55 +1,70 @@
-//! The outcome for other programs. The README documents it.
+//! The outcome for other programs, and for `compare`. The README documents
+//! it.
 
-use std::fs;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hammer::{Load, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::args::Usage;
+use super::file::ReportFile;
 
 /// Raised where a reader of the old form would misread the new one.
 const VERSION: u32 = 1;
 
-/// A file that is known to be writable.
-pub(crate) struct File {
-    path: PathBuf,
-    file: fs::File,
-}
+/// A file for the outcome.
+pub(crate) struct Json(ReportFile);
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Written<'a> {
     version: u32,
     load: &'a Load,
-    runs: &'a [&'a Outcome],
+    runs: &'a [Outcome],
 }
 
-impl File {
+/// What was read of such a file.
+#[derive(Deserialize)]
+pub(crate) struct Read {
+    version: u32,
+    /// Not understood, only compared.
+    pub(crate) load: serde_json::Value,
+    pub(crate) runs: Vec<Outcome>,
+}
+
+impl Json {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = fs::File::create(path).map_err(|error| {
-            Usage(format!("cannot write {}: {error}", path.display()))
-        })?;
-        let path = path.to_owned();
-        Ok(Self { path, file })
+        ReportFile::create(path).map(Self)
     }
 
     pub(crate) fn write(
-        self,
+        mut self,
         load: &Load,
-        outcome: &Outcome,
+        runs: &[Outcome],
     ) -> anyhow::Result<()> {
-        let document = Document {
-            version: VERSION,
+        let version = VERSION;
+        let document = Written {
+            version,
             load,
-            runs: &[outcome],
+            runs,
         };
-        let mut file = BufWriter::new(self.file);
-        serde_json::to_writer_pretty(&mut file, &document)
-            .map_err(anyhow::Error::from)
-            .and_then(|()| Ok(file.write_all(b"\n")?))
-            .and_then(|()| Ok(file.flush()?))
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        self.0.write(|file| {
+            serde_json::to_writer(&mut *file, &document)?;
+            Ok(writeln!(file)?)
+        })
+    }
+}
+
+impl Read {
+    pub(crate) fn from(path: &Path) -> anyhow::Result<Self> {
+        let read = || {
+            let text = std::fs::read(path)?;
+            let read: Self = serde_json::from_slice(&text)?;
+            if read.version != VERSION {
+                bail!("it is of version {}, not {VERSION}", read.version);
+            }
+            Ok(read)
+        };
+        read().with_context(|| format!("cannot read {}", path.display()))
     }
 }

@@ -4,8 +4,10 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use hammer::{Snapshot, Stop};
+use hammer::{Second, Snapshot, Stop};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::units;
 
 /// How far apart plain lines are.
 const PLAIN: Duration = Duration::from_secs(5);
@@ -13,70 +15,94 @@ const PLAIN: Duration = Duration::from_secs(5);
 const STEPS: u64 = 1000;
 
 /// A view of a run under way.
-pub(crate) enum Live {
+pub(crate) struct Live {
+    stop: Stop,
+    screen: Screen,
+    last: Option<Second>,
+}
+
+enum Screen {
     Quiet,
-    Plain { stop: Stop, next: Duration },
-    Bar { bar: ProgressBar, stop: Stop },
+    Plain { next: Duration },
+    Bar(ProgressBar),
 }
 
 impl Live {
     pub(crate) fn new(quiet: bool, stop: &Stop) -> Self {
-        let stop = *stop;
-        if quiet {
-            return Self::Quiet;
+        let screen = if quiet {
+            Screen::Quiet
+        } else if stderr().is_terminal() {
+            Screen::Bar(bar())
+        } else {
+            Screen::Plain { next: PLAIN }
+        };
+        Self {
+            stop: *stop,
+            screen,
+            last: None,
         }
-        if !stderr().is_terminal() {
-            return Self::Plain { stop, next: PLAIN };
-        }
-        // Colours are left out by the library where NO_COLOR is set.
-        let style =
-            ProgressStyle::with_template("{bar:24.cyan/blue} {wide_msg}");
-        let bar = ProgressBar::new(STEPS);
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        Self::Bar { bar, stop }
     }
 
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
-        match self {
-            Self::Quiet => {}
-            Self::Plain { stop, next } => {
-                if snapshot.elapsed >= *next {
-                    eprintln!("{}", line(snapshot, stop));
-                    *next += PLAIN;
-                }
+        if let Some(second) = snapshot.seconds.last() {
+            self.last = Some(second.clone());
+        }
+        let line = self.line(snapshot);
+        match &mut self.screen {
+            Screen::Plain { next } if snapshot.elapsed >= *next => {
+                *next = snapshot.elapsed + PLAIN;
+                eprintln!("{line}");
             }
-            Self::Bar { bar, stop } => {
-                bar.set_message(line(snapshot, stop));
+            Screen::Quiet | Screen::Plain { .. } => {}
+            Screen::Bar(bar) => {
+                bar.set_message(line);
                 bar.set_position((snapshot.progress * STEPS as f64) as u64);
             }
         }
     }
 
     pub(crate) fn clear(self) {
-        if let Self::Bar { bar, .. } = self {
+        if let Screen::Bar(bar) = self.screen {
             bar.finish_and_clear();
         }
     }
+
+    fn line(&self, snapshot: &Snapshot) -> String {
+        let answered = snapshot.answered;
+        let mut parts = vec![
+            format!("{} s", snapshot.elapsed.as_secs()),
+            match self.stop {
+                _ if snapshot.warming => "warming up".to_owned(),
+                Stop::Requests(total) => format!("{answered} of {total}"),
+                Stop::After(_) => format!("{answered} answers"),
+            },
+        ];
+        if let Some(second) = &self.last {
+            parts.push(format!("{}/s", second.answered));
+            if !second.latency.0.is_empty() {
+                parts.push(format!("p50 {}", units::duration(second.p50)));
+                parts.push(format!("p99 {}", units::duration(second.p99)));
+            }
+        }
+        parts.push(format!("{} under way", snapshot.in_flight));
+        for (count, what) in
+            [(snapshot.failed, "failed"), (snapshot.shed, "shed")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        parts.join(" · ")
+    }
 }
 
-fn line(snapshot: &Snapshot, stop: &Stop) -> String {
-    let elapsed = snapshot.elapsed.as_secs();
-    let mut parts = vec![match stop {
-        Stop::Requests(total) => format!("{} of {total}", snapshot.answered),
-        Stop::After(_) => format!("{} requests", snapshot.answered),
-    }];
-    if snapshot.warming {
-        parts = vec!["warming up".to_owned()];
-    }
-    parts.insert(0, format!("{elapsed} s"));
-    parts.push(format!("{} under way", snapshot.in_flight));
-    for (count, what) in [(snapshot.failed, "failed"), (snapshot.shed, "shed")]
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(STEPS);
+    // The library leaves the colours out where NO_COLOR is set.
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:24.cyan/blue} {wide_msg}")
     {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
+        bar.set_style(style);
     }
-    parts.join(" · ")
+    bar
 }

@@ -1,36 +1,70 @@
 //! What a run led to, for people. The last line is always the one that the
 //! talk's slides show.
 
+mod histogram;
 mod table;
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write as _};
-use std::time::Duration;
 
-use hammer::{Load, Outcome, Schedule};
+use hammer::{Latency, Load, Outcome, QUANTILES, Schedule};
 
 use super::units;
-use table::table;
+use histogram::histogram;
+pub(crate) use table::table;
 
-/// Prints the report to stdout.
-pub(crate) fn print(
+/// Prints all there is to say of one run: of the first number of so many.
+pub(crate) fn run(
     load: &Load,
     outcome: &Outcome,
-    quiet: bool,
+    number: Option<(u32, u32)>,
 ) -> anyhow::Result<()> {
     let mut text = String::new();
-    if !quiet {
-        text = full(load, outcome);
+    if let Some((number, runs)) = number {
+        let _ = writeln!(text, "Run {number} of {runs}");
     }
+    text.push_str(&heading(load));
+    text.push('\n');
+    text.push_str(&table(&counts(outcome), &[]));
+    text.push('\n');
+    let columns = columns(outcome);
+    if !columns.is_empty() {
+        text.push_str(&latencies(&columns));
+        text.push('\n');
+    }
+    for flaw in flaws(outcome) {
+        let _ = writeln!(text, "{flaw}\n");
+    }
+    if outcome.interrupted {
+        let _ = writeln!(
+            text,
+            "Ended early, with {} requests under way\n",
+            outcome.unfinished
+        );
+    }
+    print(&text)
+}
+
+/// Prints what there is to say of all runs together.
+pub(crate) fn end(outcomes: &[Outcome], quiet: bool) -> anyhow::Result<()> {
     // One who reads only the figures must not miss what is wrong with them.
     if quiet || !io::stdout().is_terminal() {
-        flaws(outcome)
-            .iter()
-            .for_each(|flaw| eprintln!("hammer: {flaw}"));
+        for flaw in outcomes.iter().flat_map(flaws) {
+            eprintln!("hammer: {flaw}");
+        }
     }
-    let seconds = outcome.elapsed.as_secs_f64();
-    let requests = outcome.requests;
-    text.push_str(&format!("We did {requests} requests in {seconds:.3}\n"));
+    let mut text = String::new();
+    if outcomes.len() > 1 && !quiet {
+        text = runs(outcomes) + "\n";
+    }
+    let requests: u64 = outcomes.iter().map(|run| run.requests).sum();
+    let seconds: f64 =
+        outcomes.iter().map(|run| run.elapsed.as_secs_f64()).sum();
+    let _ = writeln!(text, "We did {requests} requests in {seconds:.3}");
+    print(&text)
+}
+
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -40,29 +74,6 @@ pub(crate) fn print(
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }
-}
-
-fn full(load: &Load, outcome: &Outcome) -> String {
-    let mut text = heading(load);
-    text.push('\n');
-    text.push_str(&table(&counts(outcome), &[]));
-    let latencies = latencies(outcome);
-    if !latencies.is_empty() {
-        text.push('\n');
-        text.push_str(&latencies);
-    }
-    for flaw in flaws(outcome) {
-        let _ = write!(text, "\n{flaw}\n");
-    }
-    if outcome.interrupted {
-        let _ = write!(
-            text,
-            "\nended early, with {} requests under way\n",
-            outcome.unfinished
-        );
-    }
-    text.push('\n');
-    text
 }
 
 fn heading(load: &Load) -> String {
@@ -92,18 +103,26 @@ fn heading(load: &Load) -> String {
 
 fn counts(outcome: &Outcome) -> Vec<Vec<String>> {
     let mut rows = vec![row("requests", outcome.requests)];
-    rows.push(row("failed", outcome.failed));
-    for (status, count) in outcome.statuses.range(400..) {
+    for (status, count) in &outcome.statuses {
         rows.push(row(&format!("  status {status}"), count));
     }
     for (kind, count) in &outcome.errors {
         rows.push(row(&format!("  {kind}"), count));
     }
-    if outcome.shed > 0 {
+    rows.push(row("failed", outcome.failed));
+    rows.push(row("rate", units::rate(outcome.rate)));
+    if let Some(open) = &outcome.open {
+        rows.push(row("  wanted", units::rate(open.wanted_rate)));
+        rows.push(row("  sent", units::rate(open.sent_rate)));
+        rows.push(row("sent late", open.late));
         rows.push(row("shed", outcome.shed));
     }
-    rows.push(row("rate", units::rate(outcome.rate)));
     rows.push(row("received", units::bytes(outcome.bytes_received)));
+    rows.push(row("sent", units::bytes(outcome.bytes_sent)));
+    let cpu = outcome.cpu.user + outcome.cpu.system;
+    rows.push(row("own CPU", units::duration(cpu)));
+    let busy = format!("{:.1}%", outcome.cpu.busy * 100.0);
+    rows.push(row("  busiest thread", busy));
     rows
 }
 
@@ -111,23 +130,80 @@ fn row(name: &str, value: impl ToString) -> Vec<String> {
     vec![name.to_owned(), value.to_string()]
 }
 
-fn latencies(outcome: &Outcome) -> String {
-    let latency = &outcome.latency;
-    if latency.count() == 0 {
-        return String::new();
+/// What was timed, the most important first.
+fn columns(outcome: &Outcome) -> Vec<(&str, &Latency)> {
+    let mut columns = vec![("total", &outcome.latency)];
+    // Fast errors must not flatter the rest, so they stand apart.
+    for (class, latency) in &outcome.latency_by_class {
+        if matches!(&**class, "4xx" | "5xx") {
+            columns.push((class, latency));
+        }
     }
-    let quantiles = [
-        ("min", latency.min()),
-        ("median", latency.median()),
-        ("p95", latency.p95()),
-        ("p99", latency.p99()),
-        ("max", latency.max()),
+    columns.push(("first byte", &outcome.first_byte));
+    columns.push(("connect", &outcome.connect));
+    if let Some(open) = &outcome.open {
+        columns.push(("since sent", &open.service));
+        columns.push(("sent late by", &open.lag));
+    }
+    columns.retain(|(_, latency)| latency.count() > 0);
+    columns
+}
+
+/// A table of percentiles, and a picture of the first column.
+pub(crate) fn latencies(columns: &[(&str, &Latency)]) -> String {
+    let cells = |name: &str, cell: &dyn Fn(&Latency) -> String| {
+        let cells = columns.iter().map(|(_, latency)| cell(latency));
+        [name.to_owned()].into_iter().chain(cells).collect()
+    };
+    let mut rows: Vec<Vec<String>> = vec![
+        cells("count", &|latency| latency.count().to_string()),
+        cells("min", &|latency| units::duration(latency.min())),
+        cells("mean", &|latency| units::duration(latency.mean())),
     ];
-    let rows: Vec<_> = quantiles
-        .into_iter()
-        .map(|(name, value): (_, Duration)| row(name, units::duration(value)))
+    for (name, quantile) in QUANTILES {
+        let name = if name == "p50" { "median" } else { name };
+        rows.push(cells(name, &|latency| {
+            units::duration(latency.quantile(quantile))
+        }));
+    }
+    rows.push(cells("max", &|latency| units::duration(latency.max())));
+    let mut heading = vec!["latency"];
+    heading.extend(columns.iter().map(|(name, _)| name));
+    let mut text = table(&rows, &heading);
+    if let Some((_, latency)) = columns.first() {
+        text.push('\n');
+        text.push_str(&table(&histogram(latency), &[]));
+    }
+    text
+}
+
+/// One run beside the other.
+fn runs(outcomes: &[Outcome]) -> String {
+    let rows: Vec<_> = outcomes
+        .iter()
+        .zip(1..)
+        .map(|(outcome, number)| {
+            let latency = &outcome.latency;
+            let times = [
+                latency.median(),
+                latency.p95(),
+                latency.p99(),
+                latency.max(),
+            ];
+            let mut row = vec![
+                number.to_string(),
+                outcome.requests.to_string(),
+                outcome.failed.to_string(),
+                units::rate(outcome.rate),
+            ];
+            row.extend(times.map(units::duration));
+            row
+        })
         .collect();
-    table(&rows, &["latency", ""])
+    let heading = [
+        "run", "requests", "failed", "rate", "median", "p95", "p99", "max",
+    ];
+    table(&rows, &heading)
 }
 
 /// Why the figures are not to be trusted, one line each.

@@ -73,7 +73,10 @@ fn split(text: &str) -> (&str, &str) {
 
 /// Three significant digits, in the unit that keeps them short.
 pub(crate) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
+    seconds(duration.as_secs_f64())
+}
+
+pub(crate) fn seconds(seconds: f64) -> String {
     if seconds >= 1.0 {
         scaled(seconds, "s")
     } else if seconds >= 1e-3 {
@@ -100,7 +103,8 @@ pub(crate) fn rate(per_second: f64) -> String {
     scaled(per_second, "requests/s")
 }
 
-fn scaled(number: f64, unit: &str) -> String {
+/// A number of three digits where that is no less exact.
+pub(crate) fn scaled(number: f64, unit: &str) -> String {
     let digits = match number {
         _ if number >= 100.0 => 0,
         _ if number >= 10.0 => 1,

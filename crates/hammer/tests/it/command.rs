@@ -155,22 +155,6 @@ fn a_server_may_keep_a_connection_that_the_hammer_closes() {
 }
 
 #[test]
-fn json_tells_what_the_report_tells() {
-    let server = Server::answering(OK);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("out.json");
-    let output =
-        hammer(&["-n8", &server.url(), "--json", path.to_str().unwrap()]);
-    assert_exit(&output, 0);
-    let text = std::fs::read_to_string(path).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json["version"], 1);
-    assert_eq!(json["runs"][0]["requests"], 8);
-    assert_eq!(json["runs"][0]["statuses"]["200"], 8);
-    assert_eq!(json["runs"][0]["latency"]["count"], 8);
-}
-
-#[test]
 fn a_command_that_makes_no_sense_is_refused_in_one_line() {
     assert_usage(&["-n", "0"], &["zero requests", "--help"]);
     assert_usage(&["-c", "0"], &["concurrency of zero"]);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod files;
 mod flags;
 mod server;
 mod shell;

@@ -1,0 +1,79 @@
+//! Prints two outcomes side by side, and which differences are real.
+
+use hammer::{Difference, Outcome};
+
+use super::args::Compare;
+use super::exit::Exit;
+use super::json::Read;
+use super::report::{self, table};
+use super::units;
+
+pub(crate) fn run(options: &Compare) -> anyhow::Result<Exit> {
+    let before = Read::from(&options.before)?;
+    let after = Read::from(&options.after)?;
+    let rows: Vec<_> = hammer::compare(&before.runs, &after.runs)
+        .iter()
+        .map(row)
+        .collect();
+    let heading = ["", "before", "after", "difference", "99% interval", ""];
+    let mut text = table(&rows, &heading);
+    for (name, read) in [("before", &before), ("after", &after)] {
+        let count =
+            |of: fn(&Outcome) -> u64| -> u64 { read.runs.iter().map(of).sum() };
+        text.push_str(&format!(
+            "\n{name}: {} runs, {} requests, {} failed",
+            read.runs.len(),
+            count(|run| run.requests),
+            count(|run| run.failed),
+        ));
+        if !read.runs.iter().all(Outcome::valid) {
+            text.push_str("; INVALID: a run is not to be trusted");
+        }
+    }
+    text.push('\n');
+    if before.load != after.load {
+        text.push_str("The two loads are not the same.\n");
+    }
+    if before.runs.len().min(after.runs.len()) < 3 {
+        text.push_str(
+            "Two runs of one service differ by more than their seconds do: \
+             use --runs 5\nfor an interval that knows by how much.\n",
+        );
+    }
+    report::print(&text)?;
+    Ok(Exit::Fine)
+}
+
+fn row(difference: &Difference) -> Vec<String> {
+    let Difference { before, after, .. } = *difference;
+    let show = |value: f64| match difference.name {
+        "rate" => units::scaled(value, "/s"),
+        _ => units::seconds(value),
+    };
+    let signed = |value: f64| match value < 0.0 {
+        true => format!("-{}", show(-value)),
+        false => format!("+{}", show(value)),
+    };
+    let percent = match before > 0.0 {
+        true => format!(" ({:+.1}%)", (after - before) / before * 100.0),
+        false => String::new(),
+    };
+    vec![
+        difference.name.to_owned(),
+        show(before),
+        show(after),
+        signed(after - before) + &percent,
+        match difference.interval {
+            Some((low, high)) => {
+                format!("{} … {}", signed(low), signed(high))
+            }
+            None => "-".to_owned(),
+        },
+        match difference.is_real() {
+            Some(true) => "beyond the noise",
+            Some(false) => "within the noise",
+            None => "too little to tell",
+        }
+        .to_owned(),
+    ]
+}

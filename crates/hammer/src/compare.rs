@@ -1,0 +1,262 @@
+//! Whether two services differ, or the noise does.
+//!
+//! A percentile of one run says nothing of how it would come out the next
+//! time. So the runs are drawn again and again from what was seen (the
+//! bootstrap, B. Efron 1979): first whole runs, since two runs differ by
+//! more than their seconds do, then stretches of consecutive slices within
+//! each, since neighbouring seconds resemble each other and would count as
+//! more evidence than they are. A difference is beyond the noise where
+//! nearly all the differences so drawn have its sign.
+
+use crate::latency::QUANTILES;
+use crate::outcome::{Outcome, Slice};
+use crate::schedule::mix;
+
+const DRAWS: usize = 2000;
+/// The share of the draws outside the interval. There are eight rows, and
+/// one false alarm in twenty comparisons is enough.
+const OUTSIDE: f64 = 0.01;
+/// With fewer slices than this there is nothing to draw from.
+const FEWEST_SLICES: usize = 8;
+/// A percentile with fewer requests than this beyond it is a few requests'
+/// luck.
+const FEWEST_BEYOND: f64 = 10.0;
+
+/// One figure of two services.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// `rate`, in answers a second, or `p50` and the like, in seconds.
+    pub name: &'static str,
+    /// The first one's.
+    pub before: f64,
+    /// The second one's.
+    pub after: f64,
+    /// Where 99% of the differences drawn lie; `None` where there is too
+    /// little to draw from.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Difference {
+    /// Whether it is beyond the noise, where that can be told.
+    pub fn is_real(&self) -> Option<bool> {
+        self.interval.map(|(low, high)| low > 0.0 || high < 0.0)
+    }
+}
+
+/// Compares the runs of one service with those of another.
+pub fn compare(before: &[Outcome], after: &[Outcome]) -> Vec<Difference> {
+    compare_by(DRAWS, before, after)
+}
+
+fn compare_by(
+    draws: usize,
+    before: &[Outcome],
+    after: &[Outcome],
+) -> Vec<Difference> {
+    let classes = classes([before, after]);
+    let sides = [before, after].map(|runs| Side::new(runs, &classes));
+    let enough = sides.iter().all(|side| side.slices >= FEWEST_SLICES);
+    let [seen_before, seen_after] =
+        [&sides[0], &sides[1]].map(|side| side.figures(&side.seen(), &classes));
+    let mut drawn: Vec<Vec<f64>> = vec![Vec::new(); 1 + QUANTILES.len()];
+    let mut random = Random(0);
+    for _ in 0..if enough { draws } else { 0 } {
+        let [one, other] = [&sides[0], &sides[1]]
+            .map(|side| side.figures(&side.draw(&mut random), &classes));
+        for ((drawn, one), other) in drawn.iter_mut().zip(one).zip(other) {
+            drawn.push(other - one);
+        }
+    }
+    let fewest = sides.iter().map(|side| side.answers).min().unwrap_or(0);
+    let names = QUANTILES.iter().map(|&(name, quantile)| {
+        let beyond = fewest as f64 * (1.0 - quantile);
+        (name, beyond >= FEWEST_BEYOND)
+    });
+    [("rate", true)]
+        .into_iter()
+        .chain(names)
+        .zip(drawn)
+        .zip(seen_before.into_iter().zip(seen_after))
+        .map(|(((name, known), drawn), (before, after))| Difference {
+            name,
+            before,
+            after,
+            interval: interval(drawn).filter(|_| known),
+        })
+        .collect()
+}
+
+fn interval(mut drawn: Vec<f64>) -> Option<(f64, f64)> {
+    drawn.sort_unstable_by(f64::total_cmp);
+    let last = drawn.len().checked_sub(1)?;
+    let outside = (last as f64 * OUTSIDE / 2.0) as usize;
+    Some((drawn[outside], drawn[last - outside]))
+}
+
+/// All classes of latencies that occur, in ascending order.
+fn classes(sides: [&[Outcome]; 2]) -> Vec<u64> {
+    let runs = sides.into_iter().flatten();
+    let slices = runs.flat_map(|run| &run.series.slices);
+    let pairs = slices.flat_map(|slice| &slice.latency.0);
+    let mut classes: Vec<_> = pairs.map(|&(nanos, _)| nanos).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
+/// The runs of one service.
+struct Side {
+    runs: Vec<Run>,
+    slices: usize,
+    /// Latencies in all.
+    answers: u64,
+}
+
+struct Run {
+    slices: Vec<Counts>,
+    /// How many consecutive slices are drawn together.
+    block: usize,
+}
+
+/// What came in some slices.
+struct Counts {
+    answered: u64,
+    seconds: f64,
+    /// Which class, and how many.
+    latencies: Vec<(usize, u64)>,
+}
+
+/// The same of many slices, by class.
+struct Sum {
+    answered: u64,
+    seconds: f64,
+    latencies: Vec<u64>,
+}
+
+impl Side {
+    fn new(runs: &[Outcome], classes: &[u64]) -> Self {
+        let runs: Vec<_> =
+            runs.iter().map(|run| Run::new(run, classes)).collect();
+        let latencies = runs
+            .iter()
+            .flat_map(|run| &run.slices)
+            .flat_map(|slice| &slice.latencies);
+        Self {
+            slices: runs.iter().map(|run| run.slices.len()).sum(),
+            answers: latencies.map(|&(_, count)| count).sum(),
+            runs,
+        }
+    }
+
+    fn seen(&self) -> Vec<&Counts> {
+        self.runs.iter().flat_map(|run| &run.slices).collect()
+    }
+
+    fn draw(&self, random: &mut Random) -> Vec<&Counts> {
+        let mut drawn = Vec::with_capacity(self.slices);
+        for _ in &self.runs {
+            let run = &self.runs[random.below(self.runs.len())];
+            run.draw(random, &mut drawn);
+        }
+        drawn
+    }
+
+    /// The rate, and each of the quantiles.
+    fn figures(&self, drawn: &[&Counts], classes: &[u64]) -> Vec<f64> {
+        let mut sum = Sum {
+            answered: 0,
+            seconds: 0.0,
+            latencies: vec![0; classes.len()],
+        };
+        for counts in drawn {
+            sum.answered += counts.answered;
+            sum.seconds += counts.seconds;
+            for &(class, count) in &counts.latencies {
+                sum.latencies[class] += count;
+            }
+        }
+        let rate = match sum.seconds > 0.0 {
+            true => sum.answered as f64 / sum.seconds,
+            false => 0.0,
+        };
+        let total: u64 = sum.latencies.iter().sum();
+        let mut figures = vec![rate];
+        let mut below = 0;
+        let mut class = 0;
+        for (_, quantile) in QUANTILES {
+            let rank = ((total as f64 * quantile).ceil() as u64).max(1);
+            while class < classes.len() && below + sum.latencies[class] < rank {
+                below += sum.latencies[class];
+                class += 1;
+            }
+            let nanos = classes.get(class).copied().unwrap_or(0);
+            figures.push(nanos as f64 / 1e9);
+        }
+        figures
+    }
+}
+
+impl Run {
+    fn new(outcome: &Outcome, classes: &[u64]) -> Self {
+        let seconds = outcome.series.slice.as_secs_f64();
+        let mut slices: Vec<_> = outcome
+            .series
+            .slices
+            .iter()
+            .map(|slice| Counts::new(slice, seconds, classes))
+            .collect();
+        // The end of the run cuts the last one off, by a known length.
+        let whole = slices.len().saturating_sub(1) as f64 * seconds;
+        if let Some(last) = slices.last_mut() {
+            let rest = outcome.elapsed.as_secs_f64() - whole;
+            last.seconds = rest.clamp(0.0, seconds);
+        }
+        // The usual compromise for the length of a block.
+        let block = (slices.len() as f64).cbrt().ceil() as usize;
+        Self {
+            slices,
+            block: block.max(1),
+        }
+    }
+
+    fn draw<'a>(&'a self, random: &mut Random, drawn: &mut Vec<&'a Counts>) {
+        let count = self.slices.len();
+        let end = drawn.len() + count;
+        while drawn.len() < end {
+            let start = random.below(count);
+            let length = self.block.min(end - drawn.len());
+            // Round the end, so that each slice is drawn as often.
+            drawn.extend(
+                (start..start + length).map(|at| &self.slices[at % count]),
+            );
+        }
+    }
+}
+
+impl Counts {
+    fn new(slice: &Slice, seconds: f64, classes: &[u64]) -> Self {
+        let class = |nanos| classes.binary_search(&nanos).ok();
+        let pairs = slice.latency.0.iter();
+        Self {
+            answered: slice.answered,
+            seconds,
+            latencies: pairs
+                .filter_map(|&(nanos, count)| Some((class(nanos)?, count)))
+                .collect(),
+        }
+    }
+}
+
+/// The same numbers each time, so that the same files give the same answer.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 += 1;
+        let wide = u128::from(mix(1, self.0)) * bound as u128;
+        (wide >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;
