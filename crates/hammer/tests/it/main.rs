@@ -6,5 +6,7 @@
 mod command;
 mod files;
 mod flags;
+mod many;
 mod server;
 mod shell;
+mod truth;

@@ -27,6 +27,8 @@ struct Seen {
 pub(crate) struct Peer<'a> {
     stream: TcpStream,
     seen: &'a Seen,
+    /// The number of its last request, among those of all.
+    count: usize,
 }
 
 impl Server {
@@ -46,7 +48,11 @@ impl Server {
                 thread::spawn(move || {
                     let seen = &seen;
                     // A script ends with an error where the hammer hangs up.
-                    let _ = script(&mut Peer { stream, seen });
+                    let _ = script(&mut Peer {
+                        stream,
+                        seen,
+                        count: 0,
+                    });
                 });
             }
         });
@@ -100,7 +106,8 @@ impl Peer<'_> {
                     .find_map(|line| line.strip_prefix("Content-Length: "))
                     .map_or(0, |length| length.parse().unwrap());
                 if body.len() >= length {
-                    self.seen.requests.fetch_add(1, Ordering::SeqCst);
+                    self.count =
+                        self.seen.requests.fetch_add(1, Ordering::SeqCst) + 1;
                     *self.seen.last.lock().unwrap() = text.to_string();
                     return Ok(Some(text.into_owned()));
                 }
@@ -116,9 +123,23 @@ impl Peer<'_> {
         self.stream.write_all(bytes.as_bytes())
     }
 
-    /// Whether no other request came before.
-    pub(crate) fn first(&self) -> bool {
-        self.seen.requests.load(Ordering::SeqCst) == 1
+    /// Reads what a request without a body takes, and looks at none of it;
+    /// whether there was one.
+    pub(crate) fn skim(&mut self) -> io::Result<bool> {
+        let mut request = [0; 1024];
+        let mut length = 0;
+        while !request[..length].ends_with(b"\r\n\r\n") {
+            match self.stream.read(&mut request[length..])? {
+                0 => return Ok(false),
+                count => length += count,
+            }
+        }
+        Ok(true)
+    }
+
+    /// The number of its last request, among those of all connections.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Ends the connection with a reset instead of a farewell.

@@ -1,0 +1,343 @@
+//! Servers whose latencies are known, and whether the hammer finds them.
+//!
+//! A machine under load is late by itself, so nothing here is held against
+//! the clock on the wall: what a quantile should be is computed from what the
+//! server itself timed, and the noise of the run, as the run measured it, is
+//! allowed for.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use hammer::{
+    Arrivals, ErrorKind, Load, Outcome, Rate, Schedule, Stop, Target,
+};
+
+use crate::server::{OK, Server};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn run(load: &Load) -> Outcome {
+    hammer::run(load, |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn open(server: &Server, rate: f64, length: Duration) -> Load {
+    Load {
+        targets: vec![Target::get(server.url())],
+        stop: Stop::After(length),
+        schedule: Schedule::Open {
+            rate: Rate::constant(rate),
+            arrivals: Arrivals::Constant,
+            max_connections: 2000,
+        },
+        keep_alive: true,
+        ..Load::default()
+    }
+}
+
+fn closed(server: &Server, concurrency: usize, requests: u64) -> Load {
+    Load {
+        stop: Stop::Requests(requests),
+        schedule: Schedule::Closed { concurrency },
+        ..open(server, 1.0, MS)
+    }
+}
+
+/// A server that is away for `stall` in every `period`, from `first` on, so
+/// often; and how long it was away in all, by its own clock.
+fn stalling(
+    first: Duration,
+    period: Duration,
+    stall: Duration,
+    times: u32,
+) -> Server {
+    let start = OnceLock::new();
+    Server::start(move |peer| {
+        while peer.request()?.is_some() {
+            let start = *start.get_or_init(Instant::now);
+            let since = start.elapsed().saturating_sub(first);
+            let number = (since.as_nanos() / period.as_nanos()) as u32;
+            let begin = first + period * number;
+            let end = start + begin + stall;
+            if start.elapsed() >= begin && number < times {
+                sleep(end.saturating_duration_since(Instant::now()));
+            }
+            peer.say(OK)?;
+        }
+        Ok(())
+    })
+}
+
+/// Holds quantiles against S − (1 − q) · T plus the base, which is the median
+/// here, within 2% and what the machine itself was late by.
+#[track_caller]
+fn assert_stall(outcome: &Outcome, stall: Duration, period: Duration) {
+    let open = outcome.open.as_ref().unwrap();
+    let base = outcome.latency.quantile(0.3);
+    let noise = stall / 50 + open.lag.p99() + base;
+    let share = stall.as_secs_f64() / period.as_secs_f64();
+    for part in [0.25, 0.5, 0.75, 0.9] {
+        let quantile = 1.0 - share * (1.0 - part);
+        let truth = base + stall.mul_f64(part);
+        let found = outcome.latency.quantile(quantile);
+        assert!(
+            found.abs_diff(truth) <= noise,
+            "q {quantile}: {found:?} instead of {truth:?} ± {noise:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stall_is_felt_by_all_who_come_meanwhile() {
+    let (length, stall) = (2000 * MS, 1000 * MS);
+    let server = stalling(500 * MS, length, stall, 1);
+    let outcome = run(&open(&server, 200.0, length));
+    assert_eq!(outcome.requests, 400);
+    assert_stall(&outcome, stall, length);
+}
+
+#[test]
+fn a_periodic_stall_is_felt_each_time() {
+    let (period, stall) = (800 * MS, 400 * MS);
+    let server = stalling(200 * MS, period, stall, 3);
+    let outcome = run(&open(&server, 200.0, 3 * period));
+    assert_eq!(outcome.requests, 480);
+    assert_stall(&outcome, stall, period);
+}
+
+#[test]
+fn a_closed_loop_omits_what_an_open_one_does_not() {
+    let stall = 400 * MS;
+    let server = || stalling(300 * MS, 3600 * 1000 * MS, stall, 1);
+    let slow = |outcome: &Outcome| {
+        let half = (stall / 2).as_nanos() as u64;
+        outcome.latency.histogram().count_between(half, u64::MAX)
+    };
+    let one = Load {
+        stop: Stop::After(1000 * MS),
+        ..closed(&server(), 1, 1)
+    };
+    assert_eq!(slow(&run(&one)), 1);
+    // Of 200 who come at 200/s, 80 come in the stall, half of them early.
+    let found = slow(&run(&open(&server(), 200.0, 1000 * MS)));
+    assert!((30..=50).contains(&found), "{found}");
+}
+
+#[test]
+fn what_waits_for_a_connection_waits_from_its_own_moment() {
+    // One connection and 40 ms for each of those who come every 20 ms: the
+    // sender alone would see 40 ms each.
+    let server = Server::start(|peer| {
+        while peer.request()?.is_some() {
+            sleep(40 * MS);
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let mut load = open(&server, 50.0, 600 * MS);
+    load.schedule = Schedule::Open {
+        rate: Rate::constant(50.0),
+        arrivals: Arrivals::Constant,
+        max_connections: 1,
+    };
+    let outcome = run(&load);
+    // Nothing is queued in secret: who finds no connection is shed, aloud.
+    assert_eq!(outcome.requests + outcome.shed, 30);
+    assert!(outcome.shed >= 10, "{} shed", outcome.shed);
+    assert!(!outcome.valid());
+}
+
+#[test]
+fn a_slow_start_is_told_from_what_follows() {
+    let (warm, slow) = (Duration::from_millis(500), Duration::from_millis(80));
+    let slow_ones = Arc::new(AtomicU64::new(0));
+    let counted = slow_ones.clone();
+    let start = OnceLock::new();
+    let server = Server::start(move |peer| {
+        while peer.request()?.is_some() {
+            let start: &Instant = start.get_or_init(Instant::now);
+            if start.elapsed() < warm {
+                counted.fetch_add(1, Ordering::SeqCst);
+                sleep(slow);
+            }
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let outcome = run(&open(&server, 200.0, 1500 * MS));
+    let half = (slow / 2).as_nanos() as u64;
+    let found = outcome.latency.histogram().count_between(half, u64::MAX);
+    let truth = slow_ones.load(Ordering::SeqCst);
+    // The machine itself may have been that slow once or twice.
+    assert!((truth..=truth + 10).contains(&found), "{found} not {truth}");
+    let (p50, p90) = (outcome.latency.median(), outcome.latency.quantile(0.9));
+    assert!(p50 < slow && p90 >= slow, "{p50:?} {p90:?}");
+}
+
+#[test]
+fn a_warm_up_leaves_a_slow_start_out() {
+    let server = stalling(Duration::ZERO, 3600 * 1000 * MS, 300 * MS, 1);
+    let mut load = open(&server, 200.0, 500 * MS);
+    load.warmup = 500 * MS;
+    let outcome = run(&load);
+    assert_eq!((outcome.requests, server.requests()), (100, 200));
+    let slow = outcome
+        .latency
+        .histogram()
+        .count_between(150_000_000, u64::MAX);
+    assert!(slow <= 2, "{slow} slow ones");
+}
+
+#[test]
+fn a_server_that_stops_answering_is_no_fast_one() {
+    let server = Server::start(|peer| {
+        while peer.request()?.is_some() {
+            if peer.count() > 100 {
+                return peer.hang();
+            }
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let mut load = open(&server, 200.0, 1000 * MS);
+    load.timeout = 500 * MS;
+    let outcome = run(&load);
+    assert_eq!(outcome.requests, 200);
+    assert_eq!(outcome.answered, 100);
+    assert_eq!(outcome.latency.count(), 100);
+    assert_eq!(outcome.errors[&ErrorKind::Timeout], 100);
+    assert_eq!(outcome.failed, 100);
+    // It waited for the last of them.
+    assert!(outcome.elapsed >= 1400 * MS);
+}
+
+#[test]
+fn fast_errors_do_not_flatter_the_rest() {
+    let slow = Duration::from_millis(40);
+    let server = Server::start(move |peer| {
+        while peer.request()?.is_some() {
+            if peer.count() % 2 == 0 {
+                sleep(slow);
+                peer.say(OK)?;
+            } else {
+                peer.say("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")?;
+            }
+        }
+        Ok(())
+    });
+    let outcome = run(&closed(&server, 4, 100));
+    assert_eq!((outcome.answered, outcome.failed), (100, 50));
+    assert_eq!(outcome.statuses[&503], 50);
+    assert_eq!(outcome.latency.count(), 50);
+    assert!(outcome.latency.min() >= slow);
+    let errors = &outcome.latency_by_class["5xx"];
+    assert_eq!(errors.count(), 50);
+    assert!(errors.median() < outcome.latency.min());
+    assert_eq!(outcome.latency_by_class["2xx"], outcome.latency);
+}
+
+#[test]
+fn opening_waiting_and_reading_are_told_apart() {
+    let pause = Duration::from_millis(50);
+    let server = Server::start(move |peer| {
+        peer.request()?;
+        sleep(pause);
+        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")?;
+        sleep(pause);
+        peer.say("lf")
+    });
+    let mut load = closed(&server, 2, 10);
+    load.keep_alive = false;
+    let outcome = run(&load);
+    assert!(outcome.connect.max() < outcome.first_byte.min());
+    assert!(outcome.first_byte.min() >= pause);
+    assert!(outcome.latency.min() >= 2 * pause);
+    assert!(outcome.first_byte.median() < outcome.latency.min());
+}
+
+#[test]
+fn counts_are_exact_over_a_hundred_thousand_requests() {
+    const ANSWERS: [(u16, &str); 5] = [
+        (200, "200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        (
+            201,
+            "201 Made\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        ),
+        (204, "204 Nothing\r\n\r\n"),
+        (404, "404 No\r\nContent-Length: 3\r\n\r\nno."),
+        (503, "503 Busy\r\nContent-Length: 0\r\n\r\n"),
+    ];
+    let said = Arc::new([const { AtomicU64::new(0) }; ANSWERS.len()]);
+    let (bytes, counted) = (Arc::new(AtomicUsize::new(0)), said.clone());
+    let sum = bytes.clone();
+    let server = Server::start(move |peer| {
+        let mut number = 0;
+        let answers = ANSWERS.map(|(_, answer)| format!("HTTP/1.1 {answer}"));
+        while peer.skim()? {
+            // Some answers more often than others.
+            let which = [0, 1, 0, 2, 3, 0, 4][number % 7];
+            number += 1;
+            counted[which].fetch_add(1, Ordering::Relaxed);
+            sum.fetch_add(answers[which].len(), Ordering::Relaxed);
+            peer.say(&answers[which])?;
+        }
+        Ok(())
+    });
+    let total = 100_000;
+    let mut load = closed(&server, 8, total);
+    load.threads = 2;
+    let mut seen = 0;
+    let outcome = hammer::run(&load, |snapshot| {
+        seen += snapshot.seconds.iter().map(|s| s.answered).sum::<u64>();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((outcome.requests, outcome.answered), (total, total));
+    assert_eq!((seen, outcome.errors.len()), (total, 0));
+    let slices = outcome.series.slices.iter();
+    assert_eq!(slices.map(|slice| slice.answered).sum::<u64>(), total);
+    for ((status, _), said) in ANSWERS.iter().zip(&*said) {
+        let said = said.load(Ordering::Relaxed);
+        assert_eq!(outcome.statuses[status], said, "{status}");
+    }
+    assert_eq!(
+        outcome.failed,
+        outcome.statuses[&404] + outcome.statuses[&503]
+    );
+    assert_eq!(outcome.latency.count(), total - outcome.failed);
+    assert_eq!(outcome.first_byte.count(), total);
+    assert_eq!(outcome.bytes_received, bytes.load(Ordering::Relaxed) as u64);
+    let url = server.url();
+    let authority = url.trim_start_matches("http://").trim_end_matches('/');
+    let request = format!("GET / HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+    assert_eq!(outcome.bytes_sent, total * request.len() as u64);
+}
+
+#[test]
+fn an_answer_byte_by_byte_is_whole() {
+    let server = Server::start(|peer| {
+        while peer.request()?.is_some() {
+            for at in 0..OK.len() {
+                peer.say(&OK[at..=at])?;
+            }
+        }
+        Ok(())
+    });
+    let outcome = run(&closed(&server, 3, 60));
+    assert_eq!((outcome.answered, outcome.failed), (60, 0));
+    assert_eq!(outcome.bytes_received, 60 * OK.len() as u64);
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate_whatever_the_server_does() {
+    // The send error at this rate is the benchmark's to measure: here other
+    // tests have the core too.
+    let server = Server::answering(OK);
+    let outcome = run(&open(&server, 2000.0, 500 * MS));
+    let open = outcome.open.as_ref().unwrap();
+    assert_eq!((open.due, open.sent + outcome.shed), (1000, 1000));
+    assert!((open.wanted_rate - 2000.0).abs() < 1.0, "{open:?}");
+    assert_eq!(open.lag.count(), open.sent);
+}
