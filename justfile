@@ -82,32 +82,32 @@ offload *ARGS:
 # The delay server alone: just slow-backend --max-waiting 100
 [group('app')]
 slow-backend *ARGS:
-    cargo run --release --quiet --package slow-backend -- {{ARGS}}
+    cargo run --release --package slow-backend -- {{ARGS}}
 
 # One app alone: just app-sync crates/app-sync/process.toml --http :8000
 [group('app')]
 app-sync *ARGS:
-    cargo run --release --quiet --package app-sync -- {{ARGS}}
+    cargo run --release --package app-sync -- {{ARGS}}
 
 # One app alone.
 [group('app')]
 app-threaded *ARGS:
-    cargo run --release --quiet --package app-threaded -- {{ARGS}}
+    cargo run --release --package app-threaded -- {{ARGS}}
 
 # One app alone.
 [group('app')]
 app-async *ARGS:
-    cargo run --release --quiet --package app-async -- {{ARGS}}
+    cargo run --release --package app-async -- {{ARGS}}
 
 # One app alone.
 [group('app')]
 app-coroutine *ARGS:
-    cargo run --release --quiet --package app-coroutine -- {{ARGS}}
+    cargo run --release --package app-coroutine -- {{ARGS}}
 
 # One app alone.
 [group('app')]
 app-offload *ARGS:
-    cargo run --release --quiet --package app-offload -- {{ARGS}}
+    cargo run --release --package app-offload -- {{ARGS}}
 
 # Everything that can be tested without the real ports.
 [group('development')]

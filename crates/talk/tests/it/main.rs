@@ -2,5 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, to panic is to tell")]
 
+mod http;
+mod server;
+
+mod answers;
+mod backend;
+mod bad_requests;
 mod bench;
+mod failures;
+mod lives;
+mod processes;
+mod start;
 mod tidy;

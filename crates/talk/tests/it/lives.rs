@@ -1,0 +1,118 @@
+//! How servers die, and what is left of them: nothing.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::http::{connect, get, is_taken, read};
+use crate::server::{Server, lives, send, wait_until, with_each};
+
+const CALLS: &str = "--calls=0.01,0.02";
+
+#[test]
+fn a_worker_that_is_killed_comes_back() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        let server = Server::deploy(deployment, backend.port, &[CALLS]);
+        let before = server.workers();
+        send(before[0], Signal::SIGKILL);
+        wait_until("another worker in its place", || {
+            let now = server.workers();
+            now.len() == before.len()
+                && !now.contains(&before[0])
+                && now.iter().all(|&worker| lives(worker))
+        });
+        for _ in 0..2 * before.len() {
+            let answer = get(server.port, "/");
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        // The others were left alone.
+        let now = server.workers();
+        assert!(before[1..].iter().all(|worker| now.contains(worker)));
+    });
+}
+
+#[test]
+fn a_request_in_hand_is_answered_before_the_stop() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        for signal in [Signal::SIGTERM, Signal::SIGINT] {
+            let further = ["--calls=0.5,0.5"];
+            let mut server = Server::deploy(deployment, backend.port, &further);
+            let workers = server.workers();
+            let mut stream = connect(server.port);
+            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            stream.write_all(request).unwrap();
+            wait_until("a call under way", || {
+                server.log().contains("start network call")
+            });
+            server.signal(signal);
+            let answer = read(&mut stream).expect("no answer");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(server.wait(), Some(0), "{}", server.log());
+            for worker in workers {
+                assert!(!lives(worker), "worker {worker} is left");
+            }
+            assert!(!is_taken(server.port), "somebody still listens");
+        }
+    });
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let backend = Server::backend(&[]);
+    let basic = crate::server::ALL[0];
+    let further = ["--calls=30", "--timeout=60"];
+    let mut server = Server::deploy(basic, backend.port, &further);
+    let port = server.port;
+    let request = thread::spawn(move || {
+        let mut stream = connect(port);
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request).unwrap();
+        read(&mut stream).is_none()
+    });
+    wait_until("a call under way", || {
+        server.log().contains("start network call")
+    });
+    server.signal(Signal::SIGTERM);
+    wait_until("the stop", || server.log().contains("stopping"));
+    thread::sleep(Duration::from_millis(50));
+    server.signal(Signal::SIGTERM);
+    server.wait();
+    assert!(request.join().unwrap(), "its request was answered");
+}
+
+#[test]
+fn workers_die_with_their_master() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        let mut server = Server::deploy(deployment, backend.port, &[CALLS]);
+        let workers = server.workers();
+        assert!(!workers.is_empty());
+        server.signal(Signal::SIGKILL);
+        server.wait();
+        wait_until("no worker and no listener left", || {
+            !workers.iter().any(|&worker| lives(worker))
+                && !is_taken(server.port)
+        });
+    });
+}
+
+#[test]
+fn nobody_is_a_zombie_for_long() {
+    let backend = Server::backend(&[]);
+    let process = crate::server::ALL[1];
+    let server = Server::deploy(process, backend.port, &[CALLS]);
+    for _ in 0..5 {
+        let workers = server.workers();
+        workers.iter().for_each(|&w| send(w, Signal::SIGKILL));
+        wait_until("four workers that live", || {
+            let now = server.workers();
+            now.len() == 4
+                && now.iter().all(|w| lives(*w) && !workers.contains(w))
+        });
+    }
+    assert_eq!(get(server.port, "/").status, 200);
+}

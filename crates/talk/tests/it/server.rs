@@ -1,0 +1,263 @@
+//! The real servers, started on free ports, and gone at the end of a test.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Longer than anything here takes on any machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deployment of the catalogue, as the tests know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deployment {
+    pub(crate) name: &'static str,
+    pub(crate) app: &'static str,
+    /// Requests at a time.
+    pub(crate) slots: usize,
+    /// Calls that a request has open at once.
+    pub(crate) open_calls: u64,
+}
+
+const fn deployment(
+    name: &'static str,
+    app: &'static str,
+    slots: usize,
+    open_calls: u64,
+) -> Deployment {
+    Deployment {
+        name,
+        app,
+        slots,
+        open_calls,
+    }
+}
+
+/// All of them; native has no limit, and these tests never ask for more.
+pub(crate) const ALL: [Deployment; 11] = [
+    deployment("basic", "app-sync", 1, 1),
+    deployment("process", "app-sync", 4, 1),
+    deployment("thread", "app-threaded", 4, 1),
+    deployment("mix", "app-threaded", 4, 1),
+    deployment("executor", "app-threaded", 2, 4),
+    deployment("async", "app-async", 2, 4),
+    deployment("async-threads", "app-async", 4, 4),
+    deployment("native", "app-async", 100, 4),
+    deployment("coroutine", "app-coroutine", 100, 4),
+    deployment("coroutine-sockets", "app-coroutine", 100, 4),
+    deployment("offload", "app-offload", 2, 4),
+];
+
+/// Does `test` with every deployment, four at a time.
+pub(crate) fn with_each(test: impl Fn(Deployment) + Sync) {
+    for some in ALL.chunks(4) {
+        thread::scope(|scope| {
+            for &deployment in some {
+                let test = &test;
+                thread::Builder::new()
+                    // So that a failure tells which.
+                    .name(deployment.name.to_owned())
+                    .spawn_scoped(scope, move || test(deployment))
+                    .unwrap();
+            }
+        });
+    }
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The binary of a crate of the workspace.
+///
+/// Cargo builds those of this crate alone for its tests; the others are
+/// built here, once.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_talk")).parent().unwrap();
+        let profile = match folder.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            profile => profile,
+        };
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args(["build", "--quiet", "--profile", profile])
+            .arg("--target-dir")
+            .arg(folder.parent().unwrap())
+            .args(["--package", "slow-backend"])
+            .current_dir(root());
+        for Deployment { app, .. } in ALL {
+            command.args(["--package", app]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "cannot build: {output:?}");
+        folder.to_owned()
+    });
+    folder.join(name)
+}
+
+/// Waits until `done`, and fails with `what` where that never comes.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    log: PathBuf,
+    pub(crate) port: u16,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server on a free port, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join("log");
+        let notify = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&notify).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let child = Command::new(binary(program))
+            .args(arguments)
+            .arg("--http=:0")
+            .env("NOTIFY_SOCKET", &notify)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .current_dir(root())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            child,
+            log,
+            port: 0,
+            _folder: folder,
+        };
+        let mut message = [0; 64];
+        let mut ready = || match socket.recv(&mut message) {
+            Ok(length) => message[..length].starts_with(b"READY=1"),
+            Err(_) => false,
+        };
+        wait_until("ready, or ended", || {
+            ready() || server.child.try_wait().unwrap().is_some()
+        });
+        let log = server.log();
+        let port = log.lines().find_map(|line| {
+            let (_, rest) = line.split_once(" : ready: ")?;
+            rest.rsplit(':').next()?.parse().ok()
+        });
+        server.port =
+            port.unwrap_or_else(|| panic!("{program} is not ready: {log}"));
+        server
+    }
+
+    /// Starts a deployment whose calls go to `backend`.
+    #[track_caller]
+    pub(crate) fn deploy(
+        deployment: Deployment,
+        backend: u16,
+        further: &[&str],
+    ) -> Self {
+        let Deployment { name, app, .. } = deployment;
+        let file = format!("crates/{app}/{name}.toml");
+        let backend = format!("--backend=127.0.0.1:{backend}");
+        let mut arguments = vec![&*file, &*backend];
+        arguments.extend_from_slice(further);
+        Self::start(app, &arguments)
+    }
+
+    /// Starts a backend.
+    #[track_caller]
+    pub(crate) fn backend(arguments: &[&str]) -> Self {
+        Self::start("slow-backend", arguments)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        let pid = self.pid();
+        let file = format!("/proc/{pid}/task/{pid}/children");
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let children = text.split_ascii_whitespace();
+        children.map(|child| child.parse().unwrap()).collect()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Waits for its end; the exit status, where no signal ended it.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("the end of the server", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+        // Its workers die with it.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub(crate) fn send(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid as i32), signal).unwrap();
+}
+
+/// Whether a process is there and no zombie.
+pub(crate) fn lives(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+    // The name before the state is in parentheses and may hold anything.
+    status.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
+}
+
+/// The names of a process's threads.
+pub(crate) fn threads(pid: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let names = tasks.map(|task| {
+        let name = task.unwrap().path().join("comm");
+        fs::read_to_string(name).unwrap().trim().to_owned()
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+/// Runs a server that is not to start.
+pub(crate) fn refused(program: &str, arguments: &[&str]) -> Output {
+    Command::new(binary(program))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .current_dir(root())
+        .output()
+        .unwrap()
+}
