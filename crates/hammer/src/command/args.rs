@@ -13,6 +13,8 @@ use super::units::{parse_duration, parse_header, parse_rate, parse_stages};
 
 /// More connections than one machine's ports last for.
 const MOST_CONNECTIONS: usize = 10_000;
+/// More threads than any machine has cores.
+const MOST_THREADS: i64 = 1024;
 
 /// A load generator for HTTP/1.1 that says when not to trust it.
 #[derive(Debug, Parser)]
@@ -72,7 +74,7 @@ pub(crate) struct Args {
         conflicts_with_all = ["rate", "stages"],
         help_heading = "When requests start"
     )]
-    max_concurrency: usize,
+    max_concurrency: u32,
 
     /// Open loop: requests a second, as in 500/s, whatever the server does
     #[arg(
@@ -113,16 +115,17 @@ pub(crate) struct Args {
     /// Open loop: shed requests past this many connections (default: 10000,
     /// or what the limit on open files allows)
     #[arg(long, value_name = "N", help_heading = "When requests start")]
-    max_connections: Option<usize>,
+    max_connections: Option<u32>,
 
     /// Threads that share the load
     #[arg(
         long,
         value_name = "N",
         default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=MOST_THREADS),
         help_heading = "When requests start"
     )]
-    threads: usize,
+    threads: u16,
 
     /// The method (default: GET, or POST where there is a body)
     #[arg(short = 'X', long, help_heading = "The request")]
@@ -269,8 +272,8 @@ Examples:
   not? Half a minute, after five seconds to warm up:
     hammer --rate 500/s -z 30s --warmup 5s --keep-alive http://host:8080/
   In a pipeline: fail where the service is slow or errs, and keep the figures:
-    hammer -z 10s --fail-if 'p99>300ms' --fail-if 'errors>0' --json out.json \
-http://host:8080/
+    hammer -z 10s --fail-if 'p99>300ms' --fail-if 'errors>0' \\
+      --json out.json http://host:8080/
 
 Exit codes:
     0  every request was answered, with a status below 400
@@ -344,7 +347,7 @@ impl Args {
                 (_, true) => Family::V6,
                 _ => Family::Any,
             },
-            threads: self.threads,
+            threads: self.threads.into(),
         })
     }
 
@@ -375,13 +378,14 @@ impl Args {
     fn schedule(&self) -> anyhow::Result<Schedule> {
         if self.rate.is_none() && self.stages.is_none() {
             return Ok(Schedule::Closed {
-                concurrency: self.max_concurrency,
+                concurrency: self.max_concurrency as usize,
             });
         }
         let max_connections = match self.max_connections {
-            Some(most) => most,
+            Some(most) => most as usize,
             None => {
-                hammer::most_connections(self.threads)?.min(MOST_CONNECTIONS)
+                let most = hammer::most_connections(self.threads.into())?;
+                most.min(MOST_CONNECTIONS)
             }
         };
         Ok(Schedule::Open {

@@ -165,6 +165,9 @@ fn a_command_that_makes_no_sense_is_refused_in_one_line() {
     assert_usage(&["localhost:5000"], &["localhost:5000", "http://"]);
     assert_usage(&["https://localhost/"], &["https"]);
     assert_usage(&["http://127.0.0.1:99999/"], &["port"]);
+    assert_usage(&["--timeout", "9999999999h"], &["--timeout", "year"]);
+    assert_usage(&["--threads", "9999"], &["--threads", "1024"]);
+    assert_usage(&["-c", "99999999999"], &["--max_concurrency"]);
     assert_usage(&["-n1", "-z1s"], &["--duration"]);
     assert_usage(&["-c1", "--rate=5"], &["--rate"]);
     assert_usage(&["--rate=fast"], &["--rate", "500/s"]);
