@@ -121,8 +121,10 @@ struct Place {
     pid: Option<Pid>,
     /// Gone once the worker was told to stop.
     stop: Option<StopTeller>,
-    /// Readable once the worker is ready; gone from then on.
+    /// Readable once the worker is ready, or has died; gone from then on.
     becomes_ready: Option<OwnedFd>,
+    /// Whether the worker has said that it is ready.
+    is_ready: bool,
     /// How many workers died here, one after the other, before ready.
     early_deaths: u32,
     /// When to fork again.
@@ -197,16 +199,16 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
             match read(pipe, &mut byte) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 // The end of the pipe: it died, and SIGCHLD says the rest.
+                // That may come later, so the place is not ready till then.
                 Ok(0) | Err(_) => place.becomes_ready = None,
                 Ok(_) => {
                     place.becomes_ready = None;
+                    place.is_ready = true;
                     place.early_deaths = 0;
                 }
             }
         }
-        let ready = |place: &Place| {
-            place.pid.is_some() && place.becomes_ready.is_none()
-        };
+        let ready = |place: &Place| place.pid.is_some() && place.is_ready;
         if !self.booted && self.places.iter().all(ready) {
             self.booted = true;
             let count = self.places.len();
@@ -251,7 +253,7 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
         // What it wrote before it died may not have been read yet.
         let was_ready = match place.becomes_ready.take() {
             Some(pipe) => matches!(read(pipe, &mut [0]), Ok(1)),
-            None => place.early_deaths == 0,
+            None => place.is_ready,
         };
         place.pid = None;
         if self.stopping.is_some() {
@@ -334,6 +336,7 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
                     pid: Some(child),
                     stop: Some(teller),
                     becomes_ready: Some(becomes_ready),
+                    is_ready: false,
                     early_deaths: self.places[index].early_deaths,
                     fork_at: None,
                 };
