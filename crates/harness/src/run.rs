@@ -66,10 +66,10 @@ fn start(
     if options.die_with_parent && !signals::stop_with_parent()? {
         return Ok(());
     }
-    let plan = match deployment.lazy_apps {
-        true => None,
-        false => Some(leak(Plan::new(&deployment)?)),
-    };
+    // Made here even where each worker makes its own: what is wrong with it
+    // is told once, before anything is forked.
+    let plan = Plan::new(&deployment)?;
+    let plan = (!deployment.lazy_apps).then(|| leak(plan));
     let listener = match deployment.server {
         Server::Harness => listener::bind(deployment.http, deployment.listen)?,
         Server::MayMinihttp => listener::reserve(deployment.http)?,
