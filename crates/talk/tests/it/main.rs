@@ -7,10 +7,13 @@ mod server;
 
 mod answers;
 mod backend;
+mod backend_lives;
 mod bad_requests;
 mod bench;
 mod failures;
 mod lives;
+mod names;
 mod processes;
+mod restart;
 mod start;
 mod tidy;

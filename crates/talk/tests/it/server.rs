@@ -126,6 +126,16 @@ impl Server {
     /// Starts a server on a free port, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
+        Self::start_at(0, program, arguments)
+    }
+
+    /// The same on a port that an earlier one had.
+    #[track_caller]
+    pub(crate) fn start_at(
+        port: u16,
+        program: &str,
+        arguments: &[&str],
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log");
         let notify = folder.path().join("notify");
@@ -133,7 +143,7 @@ impl Server {
         socket.set_nonblocking(true).unwrap();
         let child = Command::new(binary(program))
             .args(arguments)
-            .arg("--http=:0")
+            .arg(format!("--http=:{port}"))
             .env("NOTIFY_SOCKET", &notify)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -172,12 +182,23 @@ impl Server {
         backend: u16,
         further: &[&str],
     ) -> Self {
+        Self::deploy_at(0, deployment, backend, further)
+    }
+
+    /// The same on a port that an earlier one had.
+    #[track_caller]
+    pub(crate) fn deploy_at(
+        port: u16,
+        deployment: Deployment,
+        backend: u16,
+        further: &[&str],
+    ) -> Self {
         let Deployment { name, app, .. } = deployment;
         let file = format!("crates/{app}/{name}.toml");
         let backend = format!("--backend=127.0.0.1:{backend}");
         let mut arguments = vec![&*file, &*backend];
         arguments.extend_from_slice(further);
-        Self::start(app, &arguments)
+        Self::start_at(port, app, &arguments)
     }
 
     /// Starts a backend.
@@ -253,11 +274,46 @@ pub(crate) fn threads(pid: u32) -> Vec<String> {
 }
 
 /// Runs a server that is not to start.
+#[track_caller]
 pub(crate) fn refused(program: &str, arguments: &[&str]) -> Output {
-    Command::new(binary(program))
-        .args(arguments)
+    let mut command = Command::new(binary(program));
+    command.args(arguments).current_dir(root());
+    run(command)
+}
+
+/// Runs a command to its end, which has to come: a server that starts where
+/// it should not would hold the tests for ever.
+#[track_caller]
+pub(crate) fn run(mut command: Command) -> Output {
+    let folder = TempDir::new().unwrap();
+    // Files, since nobody reads a pipe while this waits.
+    let paths = ["stdout", "stderr"].map(|name| folder.path().join(name));
+    let mut child = command
         .stdin(Stdio::null())
-        .current_dir(root())
-        .output()
-        .unwrap()
+        .stdout(File::create(&paths[0]).unwrap())
+        .stderr(File::create(&paths[1]).unwrap())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    let [stdout, stderr] = paths.map(|path| fs::read(path).unwrap());
+    let Some(status) = status else {
+        let said = String::from_utf8_lossy(&stderr);
+        panic!("{command:?} does not end; it said: {said}");
+    };
+    Output {
+        status,
+        stdout,
+        stderr,
+    }
 }

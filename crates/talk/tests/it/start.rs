@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::server::{ALL, refused};
+use crate::server::{ALL, binary, refused, run};
 
 #[track_caller]
 fn one_line(program: &str, arguments: &[&str], code: i32, why: &[&str]) {
@@ -83,7 +84,37 @@ fn a_port_in_use_is_named() {
 #[test]
 fn a_backend_without_an_address_is_named() {
     let backend = "--backend=no-such-host.invalid:7001";
-    let file = "crates/app-sync/basic.toml";
-    let why = ["no-such-host.invalid:7001"];
-    one_line("app-sync", &[file, "--http=:0", backend], 1, &why);
+    // offload too, whose workers look the name up for themselves.
+    for deployment in ALL {
+        let (app, name) = (deployment.app, deployment.name);
+        let file = format!("crates/{app}/{name}.toml");
+        let why = ["no-such-host.invalid:7001"];
+        one_line(app, &[&file, "--http=:0", backend], 1, &why);
+    }
+}
+
+#[test]
+fn a_server_whose_workers_cannot_begin_gives_up_and_never_says_ready() {
+    // With so few files the master can fork, and a worker has none left for
+    // its event loop. How few that is depends on what this process inherited,
+    // so several are tried, each more than once: whether the master first
+    // sees the worker's pipe end or the worker itself is a race.
+    let mut died_early = 0;
+    for files in 8..=12 {
+        for _ in 0..5 {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", "ulimit -n $0; exec \"$@\""])
+                .arg(files.to_string())
+                .arg(binary("app-async"))
+                .args(["--http=:0", "--backend=127.0.0.1:1"]);
+            let output = run(command);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert!(!stderr.contains(" : ready: "), "{stderr}");
+            let last = stderr.lines().last().unwrap();
+            died_early += i32::from(last.contains("before it was ready"));
+        }
+    }
+    assert!(died_early > 0, "no worker was without files");
 }

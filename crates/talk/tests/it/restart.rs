@@ -1,0 +1,64 @@
+//! What is left of a server that ended: a port that serves again at once.
+
+use std::io::Write;
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use crate::http::{connect, get, read};
+use crate::server::{Server, lives, wait_until, with_each};
+
+const CALLS: &str = "--calls=0.01";
+
+#[test]
+fn the_port_serves_again_at_once_however_the_server_ended() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        let start = |port| {
+            let further = [CALLS, "--keep-alive"];
+            Server::deploy_at(port, deployment, backend.port, &further)
+        };
+        let mut server = start(0);
+        let port = server.port;
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL] {
+            let workers = server.workers();
+            // The server's end of this one closes first, and is kept for a
+            // minute by the kernel.
+            let mut client = connect(port);
+            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            client.write_all(request).unwrap();
+            let answer = read(&mut client).expect("no answer");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            server.signal(signal);
+            server.wait();
+            wait_until("no worker left", || {
+                !workers.iter().any(|&worker| lives(worker))
+            });
+            drop(client);
+            server = start(port);
+            assert_eq!(server.port, port);
+            assert_eq!(get(port, "/").status, 200);
+        }
+    });
+}
+
+#[test]
+fn who_is_asked_to_dies_with_the_thread_that_started_it() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        let port = backend.port;
+        let further = [CALLS, "--die-with-parent"];
+        let (mut server, workers) = thread::scope(|scope| {
+            let starter = scope.spawn(move || {
+                let server = Server::deploy(deployment, port, &further);
+                let workers = server.workers();
+                (server, workers)
+            });
+            starter.join().unwrap()
+        });
+        assert_eq!(server.wait(), Some(0), "{}", server.log());
+        for worker in workers {
+            assert!(!lives(worker), "worker {worker} is left");
+        }
+    });
+}
