@@ -17,6 +17,10 @@ impl Ports {
         Self { base }
     }
 
+    pub(crate) fn base(self) -> u16 {
+        self.base
+    }
+
     pub(crate) fn of(self, port: u16) -> Result<u16> {
         let moved = u32::from(self.base) + u32::from(port);
         moved

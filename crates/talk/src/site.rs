@@ -77,10 +77,12 @@ impl Site {
         format!("crates/{app}/{name}.toml")
     }
 
-    /// Where the log of `name` goes while it is measured.
+    /// Where the log of `name` goes while it is measured: apart for each
+    /// `--port-base`, since two benches may run at once on different ports.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         let target = self.binaries.parent().unwrap_or(&self.binaries);
-        target.join("talk").join(format!("{name}.log"))
+        let folder = target.join("talk").join(self.ports.base().to_string());
+        folder.join(format!("{name}.log"))
     }
 
     /// Starts a deployment.

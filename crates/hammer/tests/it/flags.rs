@@ -127,6 +127,24 @@ fn a_name_is_looked_up_in_the_family_that_was_asked_for() {
 }
 
 #[test]
+fn an_ipv6_address_is_one_in_brackets() {
+    let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    };
+    let server = Server::on(listener, |peer| {
+        peer.request()?;
+        peer.say(OK)
+    });
+    assert_exit(&hammer(&["-6", "-n3", &server.url()]), 0);
+    let port = server.port();
+    assert!(server.last().contains(&format!("Host: [::1]:{port}\r\n")));
+    // Nobody listens on the other address of that name.
+    let url = format!("http://localhost:{port}/");
+    assert_eq!(hammer(&["-4", "-n3", &url]).status.code(), Some(1));
+}
+
+#[test]
 fn a_connection_that_nobody_accepts_is_given_up() {
     // Its backlog is full: nobody accepts, and further ones are ignored.
     let socket = socket2::Socket::new(

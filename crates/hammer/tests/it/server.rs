@@ -37,7 +37,13 @@ impl Server {
     where
         S: Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    pub(crate) fn on<S>(listener: TcpListener, script: S) -> Self
+    where
+        S: Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let (script, shared) = (Arc::new(script), seen.clone());

@@ -1,9 +1,13 @@
 //! Who does what: the names that `ps`, `top` and the log show.
 
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
+use std::time::{Duration, Instant};
 
 use crate::http::get;
 use crate::server::{Deployment, Server, threads, with_each};
+
+/// Far longer than threads take to name themselves.
+const NAMED: Duration = Duration::from_secs(20);
 
 /// The threads of a worker, as the log names them.
 fn expected(deployment: Deployment, number: usize) -> Vec<String> {
@@ -45,10 +49,20 @@ fn every_thread_has_the_name_that_says_its_part() {
                 names
             })
             .collect();
-        let mut found: Vec<_> = workers.into_iter().map(threads).collect();
         all.sort();
-        found.sort();
-        assert_eq!(found, all, "{}", deployment.name);
+        let found = || {
+            let names = workers.iter().map(|&worker| threads(worker));
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            names
+        };
+        // A thread takes its name as it begins, which may be after its worker
+        // has said that it is ready.
+        let start = Instant::now();
+        while found() != all && start.elapsed() < NAMED {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(found(), all, "{}", deployment.name);
     });
 }
 

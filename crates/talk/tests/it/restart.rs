@@ -1,7 +1,9 @@
 //! What is left of a server that ended: a port that serves again at once.
 
 use std::io::Write;
-use std::thread;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::{process, thread};
 
 use nix::sys::signal::Signal;
 
@@ -9,6 +11,17 @@ use crate::http::{connect, get, read};
 use crate::server::{Server, lives, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.01";
+
+/// A free port that no connection of another test is given meanwhile: it is
+/// below those that the kernel hands out by itself.
+fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 24_000 + (process::id() % 400) as u16 * 20;
+    let mut ports = (0..20)
+        .map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 20)
+        .filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    ports.next().expect("no free port")
+}
 
 #[test]
 fn the_port_serves_again_at_once_however_the_server_ended() {
@@ -18,8 +31,8 @@ fn the_port_serves_again_at_once_however_the_server_ended() {
             let further = [CALLS, "--keep-alive"];
             Server::deploy_at(port, deployment, backend.port, &further)
         };
-        let mut server = start(0);
-        let port = server.port;
+        let port = lasting_port();
+        let mut server = start(port);
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL] {
             let workers = server.workers();
             // The server's end of this one closes first, and is kept for a
