@@ -5,22 +5,23 @@
 //! hyper is given a clock, so that a head has a deadline.
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Result, bail};
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt;
-use harness::answer::{Answer, Status};
+use harness::answer::{Answer, RETRY_AFTER, Status};
 use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
+use harness::overload::Overload;
+use harness::requests::{BEAT, Connection};
 use harness::signals::Stop;
-use harness::{CallError, Worker, log, worker};
+use harness::{CallError, Requests, Worker, log, worker};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -49,18 +50,25 @@ where
         number,
         listener,
         stop,
-        ready,
+        requests,
     } = worker;
     let run_loop = |core: usize, is_ready: &dyn Fn()| {
         log::name_thread(format!("worker-{number}-core-{core}"));
-        let requests = deployment.in_flight.unwrap_or(UNLIMITED);
-        let application = make_application(requests)?;
+        let at_once = deployment.in_flight.unwrap_or(UNLIMITED);
+        let application = make_application(at_once)?;
         let listener = listener.try_clone()?;
+        let requests = requests.clone();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            let accepting = accept(listener, &stop, deployment, application);
+            tokio::spawn(beat(requests.clone(), core));
+            let door = Door {
+                listener: tokio::net::TcpListener::from_std(listener)?,
+                requests,
+                deployment,
+            };
+            let accepting = door.accept(&stop, application);
             is_ready();
             accepting.await
         })
@@ -74,12 +82,7 @@ where
                 thread.spawn_scoped(scope, move || run_loop(core, &|| ()))?,
             );
         }
-        let ready = std::cell::Cell::new(Some(ready));
-        run_loop(0, &|| {
-            if let Some(ready) = ready.take() {
-                ready.tell();
-            }
-        })?;
+        run_loop(0, &|| requests.ready())?;
         for thread in others {
             match thread.join() {
                 Ok(result) => result?,
@@ -90,54 +93,90 @@ where
     })
 }
 
-async fn accept<A, F>(
-    listener: TcpListener,
-    stop: &Stop,
-    deployment: &Deployment,
-    application: A,
-) -> Result<()>
-where
-    A: Fn() -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<String, CallError>> + Send,
-{
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let stop = pipe::Receiver::from_owned_fd(stop.try_clone()?)?;
-    let limit = deployment.in_flight.unwrap_or(Semaphore::MAX_PERMITS);
-    let permits = Arc::new(Semaphore::new(limit));
-    let router = router(application);
-    let http = http(deployment);
-    let connections = GracefulShutdown::new();
+/// Tells the master that the event loop comes round.
+async fn beat(requests: Requests, core: usize) {
+    let mut beats = tokio::time::interval(BEAT);
     loop {
-        let connection = async {
-            let permit = permits.clone().acquire_owned().await?;
-            anyhow::Ok((permit, listener.accept().await))
-        };
-        let (permit, accepted) = tokio::select! {
-            _ = stop.readable() => break,
-            connection = connection => connection?,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
-                let connection =
-                    http.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(hold(permit, connections.watch(connection)));
+        beats.tick().await;
+        requests.beat(core);
+    }
+}
+
+/// Where an event loop takes connections.
+struct Door<'a> {
+    listener: tokio::net::TcpListener,
+    requests: Requests,
+    deployment: &'a Deployment,
+}
+
+impl Door<'_> {
+    async fn accept<A, F>(self, stop: &Stop, application: A) -> Result<()>
+    where
+        A: Fn() -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<String, CallError>> + Send,
+    {
+        let Self {
+            listener,
+            requests,
+            deployment,
+        } = self;
+        let stop = pipe::Receiver::from_owned_fd(stop.try_clone()?)?;
+        let limit = deployment.in_flight.unwrap_or(Semaphore::MAX_PERMITS);
+        let permits = Arc::new(Semaphore::new(limit));
+        let overload = Overload::of(deployment);
+        // Where there is a limit, others wait outside of this process.
+        let waits_outside = deployment.in_flight.is_some();
+        let counted = requests.clone();
+        let serving = router(requests.clone(), move || {
+            let in_hand = counted.in_hand();
+            let refused = !waits_outside && overload.refuses_among(in_hand);
+            let outcome = AssertUnwindSafe(application()).catch_unwind();
+            async move {
+                if refused {
+                    return Answer::overloaded();
+                }
+                let outcome = outcome.await;
+                outcome.map_or_else(|_| Answer::panicked(), Answer::from)
             }
-            Err(error) => {
-                if let Some(pause) = worker::pause_after(&error) {
-                    tokio::time::sleep(pause).await;
+        });
+        let refusing = router(requests.clone(), async || Answer::overloaded());
+        let connections = GracefulShutdown::new();
+        loop {
+            let connection = async {
+                let permit = permits.clone().acquire_owned().await?;
+                anyhow::Ok((permit, listener.accept().await))
+            };
+            let (permit, accepted) = tokio::select! {
+                _ = stop.readable() => break,
+                connection = connection => connection?,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let refused = waits_outside && overload.refuses(&listener);
+                    let router = if refused { &refusing } else { &serving };
+                    let service = TowerToHyperService::new(router.clone());
+                    let connection = http(deployment, refused)
+                        .serve_connection(TokioIo::new(stream), service);
+                    let counted = requests.connection();
+                    let connection = connections.watch(connection);
+                    tokio::spawn(hold((permit, counted), connection));
+                }
+                Err(error) => {
+                    if let Some(pause) = worker::pause_after(&error) {
+                        tokio::time::sleep(pause).await;
+                    }
                 }
             }
         }
+        drop(listener);
+        connections.shutdown().await;
+        Ok(())
     }
-    drop(listener);
-    connections.shutdown().await;
-    Ok(())
 }
 
 /// Serves a connection, and gives its permit back at its end.
 async fn hold<E>(
-    permit: OwnedSemaphorePermit,
+    permit: (OwnedSemaphorePermit, Connection),
     connection: impl Future<Output = Result<(), E>>,
 ) {
     // What remains is a client that went away, and its own affair.
@@ -145,29 +184,29 @@ async fn hold<E>(
     drop(permit);
 }
 
-fn http(deployment: &Deployment) -> http1::Builder {
+fn http(deployment: &Deployment, refused: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(deployment.head_timeout)
-        .keep_alive(deployment.keep_alive)
+        .keep_alive(deployment.keep_alive && !refused)
         .max_headers(HEADERS_LIMIT)
         .max_buf_size(HEAD_LIMIT);
     http
 }
 
-fn router<A, F>(application: A) -> Router
+fn router<A, F>(requests: Requests, answer: A) -> Router
 where
     A: Fn() -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<String, CallError>> + Send,
+    F: Future<Output = Answer> + Send,
 {
-    let answer = move || {
-        let outcome = AssertUnwindSafe(application()).catch_unwind();
-        async {
-            respond(
-                outcome
-                    .await
-                    .map_or_else(|_| Answer::panicked(), Answer::from),
-            )
+    let answer = move |method: Method, target: Uri| {
+        let line = format!("{method} {target}");
+        let in_hand = requests.begin(line.as_bytes());
+        let answer = answer();
+        async move {
+            let answer = answer.await;
+            drop(in_hand);
+            respond(answer)
         }
     };
     Router::new()
@@ -180,7 +219,12 @@ where
 
 fn respond(Answer { status, body }: Answer) -> Response {
     let Status { code, .. } = status;
-    let status =
+    let code =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, body).into_response()
+    let mut response = (code, body).into_response();
+    if status == Status::SERVICE_UNAVAILABLE {
+        let later = HeaderValue::from_static(RETRY_AFTER);
+        response.headers_mut().insert(header::RETRY_AFTER, later);
+    }
+    response
 }

@@ -12,11 +12,14 @@ use anyhow::Result;
 use harness::answer::Answer;
 use harness::deployment::Deployment;
 use harness::http::{self, Settings, Socket};
-use harness::{CallError, Worker, worker};
+use harness::overload::Overload;
+use harness::{CallError, Requests, Worker, worker};
 use may::coroutine;
 use may::go;
 use may::io::{CoIo, WaitIo};
 use may::sync::Semphore;
+
+use crate::sockets;
 
 /// How often an idle connection asks whether its worker should stop.
 const STOP_CHECK: Duration = Duration::from_secs(1);
@@ -34,13 +37,16 @@ pub(crate) fn serve(
     let server = Arc::new(Server {
         permits: Semphore::new(coroutines),
         stopping: AtomicBool::new(false),
+        requests: worker.requests.clone(),
+        overload: Overload::of(deployment),
         settings: Settings::of(deployment),
         application,
     });
     let listener = CoIo::new(worker.listener).map_err(io::Error::from)?;
     let accepting = server.clone();
     go!(move || accepting.accept(&listener));
-    worker.ready.tell();
+    sockets::beat(worker.requests.clone());
+    worker.requests.ready();
     worker.stop.wait()?;
     server.stopping.store(true, Ordering::Relaxed);
     // Who has every permit knows that no request is in hand, and that none
@@ -54,6 +60,8 @@ pub(crate) fn serve(
 struct Server<A> {
     permits: Semphore,
     stopping: AtomicBool,
+    requests: Requests,
+    overload: Overload,
     settings: Settings,
     application: A,
 }
@@ -71,7 +79,8 @@ where
             }
             match listener.inner().accept() {
                 Ok((stream, _)) => {
-                    go!(move || permit.0.serve_client(stream, &permit));
+                    let refused = self.overload.refuses(listener.inner());
+                    go!(move || permit.0.serve_client(stream, refused));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     drop(permit);
@@ -86,19 +95,24 @@ where
         }
     }
 
-    fn serve_client(&self, stream: TcpStream, _: &Permit<A>) {
+    fn serve_client(&self, stream: TcpStream, refused: bool) {
+        let _connection = self.requests.connection();
         let Ok(stream) = CoIo::new(stream) else {
             return;
         };
         stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
         let stopping = &self.stopping;
         let mut client = Client { stream, stopping };
+        let settings = self.settings.when(refused);
+        let served = http::serve(&mut client, &settings, |line| {
+            let _in_hand = self.requests.begin(line);
+            match refused {
+                true => Answer::overloaded(),
+                false => worker::answer(&self.application),
+            }
+        });
         // What remains is a client that went away, and its own affair.
-        http::serve(&mut client, &self.settings, || self.answer()).ok();
-    }
-
-    fn answer(&self) -> Answer {
-        worker::answer(&self.application)
+        served.ok();
     }
 }
 

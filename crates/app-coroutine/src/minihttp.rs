@@ -16,8 +16,11 @@ use anyhow::Result;
 use harness::answer::{Answer, Status};
 use harness::deployment::Deployment;
 use harness::http::{Head, Route};
-use harness::{CallError, Worker, worker};
+use harness::overload::Overload;
+use harness::{CallError, Requests, Worker, worker};
 use may::sync::Semphore;
+
+use crate::sockets;
 use may_minihttp::{HttpServer, HttpService, Request, Response};
 
 /// How long an answer may take from the service to the socket.
@@ -36,10 +39,14 @@ pub(crate) fn serve(
     let service = Service {
         application: Arc::new(application),
         permits: permits.clone(),
+        requests: worker.requests.clone(),
+        overload: Overload::of(deployment),
+        coroutines: coroutines as u64,
     };
     let address = worker.listener.local_addr()?;
     let _accepting = HttpServer(service).start(address)?;
-    worker.ready.tell();
+    sockets::beat(worker.requests.clone());
+    worker.requests.ready();
     worker.stop.wait()?;
     // Who has every permit knows that no request is in hand.
     for _ in 0..coroutines {
@@ -54,6 +61,9 @@ pub(crate) fn serve(
 struct Service<A> {
     application: Arc<A>,
     permits: Arc<Semphore>,
+    requests: Requests,
+    overload: Overload,
+    coroutines: u64,
 }
 
 impl<A> Clone for Service<A> {
@@ -61,6 +71,9 @@ impl<A> Clone for Service<A> {
         Self {
             application: self.application.clone(),
             permits: self.permits.clone(),
+            requests: self.requests.clone(),
+            overload: self.overload,
+            coroutines: self.coroutines,
         }
     }
 }
@@ -91,13 +104,18 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
             return Ok(());
         }
         let answer = match head.route {
-            Route::Application => self.serve_request(),
+            Route::Application => {
+                self.serve_request(request.method(), request.path())
+            }
             Route::NotFound => Answer::not_found(),
             Route::MethodNotAllowed => {
                 response.header("allow: GET");
                 Answer::method_not_allowed()
             }
         };
+        if answer.status == Status::SERVICE_UNAVAILABLE {
+            response.header("retry-after: 1");
+        }
         let Status { code, phrase } = answer.status;
         response
             .status_code(code.into(), phrase)
@@ -108,7 +126,13 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
 }
 
 impl<A: Fn() -> Result<String, CallError>> Service<A> {
-    fn serve_request(&self) -> Answer {
+    fn serve_request(&self, method: &str, target: &str) -> Answer {
+        let line = format!("{method} {target}");
+        let _in_hand = self.requests.begin(line.as_bytes());
+        let waiting = self.requests.in_hand().saturating_sub(self.coroutines);
+        if self.overload.refuses_among(waiting) {
+            return Answer::overloaded();
+        }
         self.permits.wait();
         let answer = worker::answer(&*self.application);
         self.permits.post();

@@ -11,8 +11,9 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::resume_unwind;
 
-use harness::{Plan, Worker, client, log};
-use may::coroutine::JoinHandle;
+use harness::requests::BEAT;
+use harness::{Plan, Requests, Worker, client, log};
+use may::coroutine::{self, JoinHandle};
 use may::go;
 use may::net::TcpStream;
 use ureq::unversioned::transport::{
@@ -44,6 +45,14 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     let core = format!("worker-{number}-core-0");
     go!(move || log::name_thread(core));
     log::name_thread(format!("worker-{number}"));
+}
+
+/// Tells the master that the thread of the coroutines comes round.
+pub(crate) fn beat(requests: Requests) {
+    go!(move || loop {
+        requests.beat(0);
+        coroutine::sleep(BEAT);
+    });
 }
 
 /// A client for the calls of `requests` requests at a time.

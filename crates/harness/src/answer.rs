@@ -97,12 +97,18 @@ statuses! {
     NOT_IMPLEMENTED = 501 "Not Implemented";
     /// A call failed.
     BAD_GATEWAY = 502 "Bad Gateway";
+    /// More requests wait than are let.
+    SERVICE_UNAVAILABLE = 503 "Service Unavailable";
     /// A call took too long.
     GATEWAY_TIMEOUT = 504 "Gateway Timeout";
 }
 
 /// The methods that are served, as the `Allow` header lists them.
 pub const ALLOW: &str = "GET,HEAD";
+
+/// When to try again after [`Answer::overloaded`], in seconds, as the
+/// `Retry-After` header says it (RFC 9110 §10.2.3).
+pub const RETRY_AFTER: &str = "1";
 
 /// A status and a body of plain text.
 #[derive(Debug)]
@@ -130,6 +136,12 @@ impl Answer {
     pub fn method_not_allowed() -> Self {
         let reason = "this method is not served; GET / is\n";
         Self::refusal(Status::METHOD_NOT_ALLOWED, reason)
+    }
+
+    /// 503: too many requests wait already.
+    pub fn overloaded() -> Self {
+        let reason = "too many requests wait; try again later\n";
+        Self::refusal(Status::SERVICE_UNAVAILABLE, reason)
     }
 
     /// 500: the application panicked. Logs it.

@@ -7,7 +7,7 @@
 use std::fmt::{self, Display};
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::thread;
@@ -17,6 +17,8 @@ use clap::Args;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use thiserror::Error;
+
+use crate::master::Limits;
 
 /// How an app is deployed, with every key settled.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,10 @@ pub struct Deployment {
     pub keep_alive: bool,
     /// How long the head of a request may take to arrive.
     pub head_timeout: Duration,
+    /// When workers are to go.
+    pub limits: Limits,
+    /// How many requests may wait; what comes beyond is answered 503.
+    pub shed_above: Option<u64>,
     /// How long the calls of a request take, in the order of the plan.
     pub calls: Vec<f64>,
     /// How long the heavy work beside the calls takes (app-offload).
@@ -105,6 +111,25 @@ pub struct Keys {
     /// How long the head of a request may take [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub head_timeout: Option<Seconds>,
+    /// Kill a worker that has a request in hand for longer [default: never]
+    #[arg(long, value_name = "SECONDS")]
+    pub harakiri: Option<Seconds>,
+    /// Kill a worker that is out of sight for longer while it waits for
+    /// requests [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub heartbeat: Option<Seconds>,
+    /// Replace a worker that has served N requests [default: never]
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<NonZeroU64>,
+    /// Let it serve up to N more, at random [default: 0]
+    #[arg(long, value_name = "N")]
+    pub max_requests_jitter: Option<u64>,
+    /// How long a worker that is to stop may take to finish [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_limit: Option<Seconds>,
+    /// Answer 503 where more than N requests wait [default: let them wait]
+    #[arg(long, value_name = "N")]
+    pub shed_above: Option<u64>,
     /// How long each call of a request takes [default: the slides' eighths]
     #[arg(long, value_name = "SECONDS,…", value_delimiter = ',')]
     pub calls: Option<Vec<Delay>>,
@@ -226,6 +251,12 @@ macro_rules! with_every_key {
             timeout,
             keep_alive,
             head_timeout,
+            harakiri,
+            heartbeat,
+            max_requests,
+            max_requests_jitter,
+            stop_limit,
+            shed_above,
             calls,
             heavy,
             server,
@@ -280,6 +311,7 @@ impl Keys {
 
     fn settle(self) -> Deployment {
         let count = |n: Option<NonZeroUsize>| n.map_or(1, NonZeroUsize::get);
+        let limits = Limits::default();
         let seconds = |s: Option<Seconds>, or| s.map_or(or, |s: Seconds| s.0);
         Deployment {
             http: self.http.unwrap_or(Http(loopback(5000))).0,
@@ -295,6 +327,16 @@ impl Keys {
             timeout: seconds(self.timeout, Duration::from_secs(5)),
             keep_alive: self.keep_alive.unwrap_or(false),
             head_timeout: seconds(self.head_timeout, Duration::from_secs(10)),
+            limits: Limits {
+                stop: seconds(self.stop_limit, limits.stop),
+                harakiri: self.harakiri.map(|limit| limit.0),
+                heartbeat: self
+                    .heartbeat
+                    .map_or(limits.heartbeat, |limit| Some(limit.0)),
+                max_requests: self.max_requests.map(NonZeroU64::get),
+                max_requests_jitter: self.max_requests_jitter.unwrap_or(0),
+            },
+            shed_above: self.shed_above,
             calls: match self.calls {
                 Some(calls) => calls.into_iter().map(|call| call.0).collect(),
                 None => (1..5).map(|i| f64::from(i) / 8.0).collect(),
@@ -568,6 +610,9 @@ mod tests {
             ("timeout = 0", "1: timeout: `0` is no time limit"),
             ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
             ("calls = [0.1, nan]", "1: calls: `NaN` is no delay"),
+            ("harakiri = 0", "1: harakiri: `0` is no time limit"),
+            ("max_requests = 0", "1: max_requests: invalid value"),
+            ("shed_above = -1", "1: shed_above: invalid value"),
             ("listen = 0", "1: listen: `0` is no length"),
             ("backend = \"7001\"", "1: backend: `7001` is no backend"),
             ("lazy_apps = 1", "1: lazy_apps: invalid type: integer `1`"),

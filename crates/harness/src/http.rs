@@ -13,7 +13,7 @@ mod head;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::answer::{ALLOW, Answer, Status};
+use crate::answer::{ALLOW, Answer, RETRY_AFTER, Status};
 use crate::deployment::Deployment;
 
 pub use head::{
@@ -70,11 +70,21 @@ impl Settings {
             head_timeout: deployment.head_timeout,
         }
     }
+
+    /// The same, but for a connection that is `refused`: it serves no
+    /// further request.
+    pub fn when(&self, refused: bool) -> Self {
+        Self {
+            keep_alive: self.keep_alive && !refused,
+            ..*self
+        }
+    }
 }
 
 /// Serves the requests of one connection, until it should be closed.
 ///
-/// `application` answers `GET /`; all else is answered here.
+/// `application` answers `GET /`, given its request line; all else is
+/// answered here.
 ///
 /// # Errors
 ///
@@ -82,7 +92,7 @@ impl Settings {
 pub fn serve<S: Socket>(
     socket: &mut S,
     settings: &Settings,
-    mut application: impl FnMut() -> Answer,
+    mut application: impl FnMut(&[u8]) -> Answer,
 ) -> io::Result<()> {
     let mut input = Input::default();
     loop {
@@ -96,7 +106,7 @@ pub fn serve<S: Socket>(
             }
         };
         let answer = match head.route {
-            Route::Application => application(),
+            Route::Application => application(&input.line),
             Route::NotFound => Answer::not_found(),
             Route::MethodNotAllowed => Answer::method_not_allowed(),
         };
@@ -119,6 +129,8 @@ pub fn serve<S: Socket>(
 #[derive(Default)]
 struct Input {
     bytes: Vec<u8>,
+    /// The method and the target of the request that came last.
+    line: Vec<u8>,
 }
 
 impl Input {
@@ -138,6 +150,8 @@ impl Input {
             if head::may_be_whole(&self.bytes, looked_at) {
                 match head::parse(&self.bytes) {
                     Ok(Some((head, length))) => {
+                        self.line.clear();
+                        self.line.extend(request_line(&self.bytes));
                         self.bytes.drain(..length);
                         return Ok(Ok(Some(head)));
                     }
@@ -182,6 +196,13 @@ impl Input {
     }
 }
 
+/// The method and the target at the start of a head.
+fn request_line(head: &[u8]) -> &[u8] {
+    let mut lines = head.trim_ascii_start().split(|b| b"\r\n".contains(b));
+    let line = lines.next().unwrap_or_default();
+    line.strip_suffix(b" HTTP/1.1").unwrap_or(line)
+}
+
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
@@ -205,6 +226,9 @@ fn write_answer(
     )?;
     if *status == Status::METHOD_NOT_ALLOWED {
         write!(bytes, "allow: {ALLOW}\r\n")?;
+    }
+    if *status == Status::SERVICE_UNAVAILABLE {
+        write!(bytes, "retry-after: {RETRY_AFTER}\r\n")?;
     }
     if closes {
         bytes.extend_from_slice(b"connection: close\r\n");

@@ -9,6 +9,8 @@
 //! 3. [`master`]: forks the workers, replaces those that die, stops them;
 //! 4. [`signals`]: how a master and a worker hear that they should stop;
 //! 5. [`worker`]: what a worker is given, and the blocking way to serve;
+//!    [`requests`]: what it has in hand, for its master to see;
+//!    [`overload`]: when it refuses them;
 //! 6. [`http`]: HTTP/1.1 for blocking code, on any kind of socket;
 //! 7. [`plan`] and [`answer`]: the calls of a request, and what its client
 //!    is told of them;
@@ -23,13 +25,16 @@
 compile_error!("this project runs on Linux only: it forks and reads /proc");
 
 pub mod answer;
+mod board;
 pub mod client;
 pub mod deployment;
 pub mod http;
 pub mod listener;
 pub mod log;
 pub mod master;
+pub mod overload;
 pub mod plan;
+pub mod requests;
 mod run;
 pub mod shared;
 pub mod signals;
@@ -37,5 +42,6 @@ pub mod worker;
 
 pub use answer::CallError;
 pub use plan::{Call, Plan};
+pub use requests::Requests;
 pub use run::{report, run, usage};
 pub use worker::Worker;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use listenfd::ListenFd;
 use socket2::{Domain, Socket, Type};
 use thiserror::Error;
 
@@ -22,6 +23,27 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was handed over cannot be listened on.
+    #[error("LISTEN_FDS gives no TCP socket to listen on: {0}")]
+    Given(io::Error),
+}
+
+/// The socket that whoever started this process hands over, as systemd does
+/// (sd_listen_fds(3)): the first of LISTEN_FDS, where there is one.
+///
+/// # Errors
+///
+/// [`ListenError::Given`], where it is no TCP socket.
+pub fn inherited() -> Result<Option<TcpListener>, ListenError> {
+    let take = || {
+        let listener = ListenFd::from_env().take_tcp_listener(0)?;
+        listener
+            .as_ref()
+            .map(|l| l.set_nonblocking(true))
+            .transpose()?;
+        Ok(listener)
+    };
+    take().map_err(ListenError::Given)
 }
 
 /// Binds `address` and listens, with room for `backlog` connections that no

@@ -1,33 +1,84 @@
-//! The pre-forking master: it forks workers, replaces those that die, and
-//! stops them.
+//! The pre-forking master: it forks workers, replaces those that die or are
+//! stuck, exchanges them for others, and stops them.
 //!
-//! It is one loop over two kinds of events, signals and workers that tell
-//! that they are ready, and stays single-threaded for life, since a fork
-//! copies only the thread that forks: a lock that another thread held would
-//! be held in the worker for ever.
+//! It is one loop over signals, what workers say, and clocks, and stays
+//! single-threaded for life, since a fork copies only the thread that forks:
+//! a lock that another thread held would be held in the worker for ever.
+//!
+//! 1. child.rs: one worker, from its fork to its end;
+//! 2. place.rs: a worker's place, which its successor takes over;
+//! 3. clocks.rs: when a worker is stuck;
+//! 4. status.rs: what is told to those who ask.
 
-use std::fs;
+mod child;
+mod clocks;
+mod place;
+mod status;
+
 use std::io;
 use std::mem;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getppid, pipe2, read};
+use nix::unistd::Pid;
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+use self::child::Child;
+use self::clocks::Clocks;
+use self::place::{Heard, Place};
+use self::status::StatusSocket;
 use crate::log;
-use crate::signals::{self, Signals, Stop, StopTeller};
-use crate::worker::{Ready, Worker};
+use crate::signals::Signals;
+use crate::worker::Worker;
+
+/// What a master deploys.
+pub struct Service<'a> {
+    /// The deployment's name, for those who ask.
+    pub name: String,
+    /// How many workers to fork.
+    pub processes: usize,
+    /// When workers are to go.
+    pub limits: Limits,
+    /// What each worker does, from the fork to its end.
+    pub work: Box<dyn Fn(Worker) -> anyhow::Result<()> + 'a>,
+}
+
+/// When workers are to go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// How long a worker that was told to stop may take to finish what it
+    /// has in hand.
+    pub stop: Duration,
+    /// How long a worker may have a request in hand.
+    pub harakiri: Option<Duration>,
+    /// How long a thread that waits for requests may be out of sight.
+    pub heartbeat: Option<Duration>,
+    /// How many requests a worker serves before another takes over.
+    pub max_requests: Option<u64>,
+    /// By how many more, at random, so that workers do not go all at once.
+    pub max_requests_jitter: u64,
+}
+
+impl Default for Limits {
+    /// A worker has 30 s to finish and to come round, and all the requests
+    /// and the time for them that it likes.
+    fn default() -> Self {
+        Self {
+            stop: Duration::from_secs(30),
+            harakiri: None,
+            heartbeat: Some(Duration::from_secs(30)),
+            max_requests: None,
+            max_requests_jitter: 0,
+        }
+    }
+}
 
 /// Why a master gave up.
 #[derive(Debug, Error)]
@@ -63,16 +114,14 @@ fn system<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> MasterError {
     }
 }
 
-/// How long workers may take to finish what they have in hand.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// How long a place stays empty after a worker died before it was ready:
-/// twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Forks `processes` workers that each run `work`, and looks after them
-/// until SIGTERM or SIGINT: then they finish what they have in hand. A
-/// second signal, or [`STOP_LIMIT`], ends them at once.
+/// Forks the workers of `service` and looks after them until SIGTERM or
+/// SIGINT: then they finish what they have in hand. A second signal, or
+/// [`Limits::stop`], ends them at once.
+///
+/// SIGHUP exchanges the workers one by one for those of the service that
+/// `reload` gives, each only once its successor is ready; where there is an
+/// error, the old ones go on. SIGTTIN adds a worker and SIGTTOU takes one.
+/// SIGUSR1 logs what the workers do.
 ///
 /// Where NOTIFY_SOCKET is set, as under systemd, the master says READY=1
 /// once all workers take requests.
@@ -80,102 +129,93 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// A [`MasterError`]. No worker is left behind.
-pub fn run(
+pub fn run<'a>(
     listener: TcpListener,
-    processes: usize,
-    work: impl Fn(Worker) -> anyhow::Result<()>,
+    service: Service<'a>,
+    reload: impl Fn() -> anyhow::Result<Service<'a>>,
 ) -> Result<(), MasterError> {
     let signals = Signals::block().map_err(system("cannot block signals"))?;
     log::name_thread("master".to_owned());
-    let places = (0..processes).map(|_| Place::default()).collect();
     let mut master = Master {
         signals,
         listener,
-        work,
-        places,
+        places: Place::empty(service.processes),
+        leaving: Vec::new(),
+        clocks: Clocks::start(&service.limits),
+        service,
+        generation: 1,
         booted: false,
-        stopping: None,
+        reloading: None,
+        stopping: false,
+        status: StatusSocket::open(),
     };
-    let result = master.look_after_workers();
+    let result = master.look_after_workers(&reload);
     if result.is_err() {
-        master.kill_workers();
-        master.wait_for_all();
+        master.kill_all();
     }
     result
 }
 
-struct Master<W> {
+struct Master<'a> {
     signals: Signals,
     listener: TcpListener,
-    work: W,
+    service: Service<'a>,
+    /// Counts the reloads.
+    generation: u64,
     places: Vec<Place>,
+    /// Workers that were told to stop, and finish what they have in hand.
+    leaving: Vec<Child>,
+    clocks: Clocks,
     /// Whether all workers have been ready once.
     booted: bool,
-    /// When workers that still run are to be killed.
-    stopping: Option<Instant>,
+    /// Where workers are being exchanged: what to go back to.
+    reloading: Option<Service<'a>>,
+    stopping: bool,
+    /// Gone in workers.
+    status: Option<StatusSocket>,
 }
 
-/// A worker's place, which its successor takes over.
-#[derive(Default)]
-struct Place {
-    pid: Option<Pid>,
-    /// Gone once the worker was told to stop.
-    stop: Option<StopTeller>,
-    /// Readable once the worker is ready, or has died; gone from then on.
-    becomes_ready: Option<OwnedFd>,
-    /// Whether the worker has said that it is ready.
-    is_ready: bool,
-    /// How many workers died here, one after the other, before ready.
-    early_deaths: u32,
-    /// When to fork again.
-    fork_at: Option<Instant>,
-}
+type Reload<'r, 'a> = &'r dyn Fn() -> anyhow::Result<Service<'a>>;
 
-impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
-    fn look_after_workers(&mut self) -> Result<(), MasterError> {
-        for index in 0..self.places.len() {
-            self.fork_worker(index)?;
-        }
+impl<'a> Master<'a> {
+    fn look_after_workers(
+        &mut self,
+        reload: Reload<'_, 'a>,
+    ) -> Result<(), MasterError> {
         loop {
-            self.wait_for_events()?;
-            self.note_who_is_ready();
-            while let Some(signal) =
-                self.signals.next().map_err(system("cannot read signals"))?
-            {
-                match signal {
-                    Signal::SIGCHLD => self.reap()?,
-                    _ => self.stop(),
-                }
-            }
-            let now = Instant::now();
-            if self.stopping.is_some_and(|limit| limit <= now) {
-                self.kill_workers();
-                self.stopping = Some(now + STOP_LIMIT);
-            }
-            if self.stopping.is_some() {
-                if self.places.iter().all(|place| place.pid.is_none()) {
+            if self.stopping {
+                if self.leaving.is_empty() {
                     info!("all workers are gone");
                     return Ok(());
                 }
-                continue;
+            } else {
+                self.go_on_reloading();
+                self.fork_who_is_due()?;
             }
-            for index in 0..self.places.len() {
-                if self.places[index].fork_at.is_some_and(|at| at <= now) {
-                    self.fork_worker(index)?;
-                }
+            self.wait_for_events()?;
+            self.hear_workers();
+            while let Some(signal) =
+                self.signals.next().map_err(system("cannot read signals"))?
+            {
+                self.obey(signal, reload)?;
+            }
+            self.look_at_clocks();
+            if let Some(status) = &self.status {
+                status.answer(|| self.status());
             }
         }
     }
 
     fn wait_for_events(&self) -> Result<(), MasterError> {
-        let pipes = self.places.iter().filter_map(|p| p.becomes_ready.as_ref());
-        let files = pipes.map(|pipe| pipe.as_fd());
-        let files = files.chain([self.signals.as_fd()]);
+        let pipes = self.children().filter_map(Child::pipe);
+        let files = pipes.chain([self.signals.as_fd()]);
+        let files = files.chain(self.status.as_ref().map(AsFd::as_fd));
         let mut files: Vec<_> = files
             .map(|file| PollFd::new(file, PollFlags::POLLIN))
             .collect();
         let moments = self.places.iter().filter_map(|place| place.fork_at);
-        let timeout = match moments.chain(self.stopping).min() {
+        let moments = moments.chain(self.leaving.iter().map(|c| c.leave_by()));
+        let timeout = match moments.chain(self.clocks.next_look()).min() {
             Some(moment) => {
                 let left = moment.saturating_duration_since(Instant::now());
                 // A millisecond more: poll rounds down, and would spin.
@@ -190,39 +230,51 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
         }
     }
 
-    fn note_who_is_ready(&mut self) {
+    fn children(&self) -> impl Iterator<Item = &Child> {
+        let placed = self.places.iter().flat_map(Place::children);
+        placed.chain(&self.leaving)
+    }
+
+    fn hear_workers(&mut self) {
         for place in &mut self.places {
-            let Some(pipe) = &place.becomes_ready else {
-                continue;
-            };
-            let mut byte = [0];
-            match read(pipe, &mut byte) {
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // The end of the pipe: it died, and SIGCHLD says the rest.
-                // That may come later, so the place is not ready till then.
-                Ok(0) | Err(_) => place.becomes_ready = None,
-                Ok(_) => {
-                    place.becomes_ready = None;
-                    place.is_ready = true;
-                    place.early_deaths = 0;
-                }
+            if let Heard::TakenOver(old) = place.hear() {
+                let number = old.number();
+                info!("worker {number} (pid {}) is relieved", old.pid());
+                self.leaving.push(old.leave(self.service.limits.stop));
             }
         }
-        let ready = |place: &Place| place.pid.is_some() && place.is_ready;
-        if !self.booted && self.places.iter().all(ready) {
+        self.leaving.iter_mut().for_each(Child::hear);
+        if !self.booted && self.places.iter().all(Place::is_ready) {
             self.booted = true;
             let count = self.places.len();
             match self.listener.local_addr() {
                 Ok(address) => info!("ready: {count} workers on {address}"),
                 Err(error) => info!("ready: {count} workers ({error})"),
             }
-            if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
-                warn!("cannot tell NOTIFY_SOCKET: {error}");
-            }
+            notify(&[NotifyState::Ready]);
         }
     }
 
-    /// Takes note of every child that has ended.
+    fn obey(
+        &mut self,
+        signal: Signal,
+        reload: Reload<'_, 'a>,
+    ) -> Result<(), MasterError> {
+        match signal {
+            Signal::SIGCHLD => self.reap()?,
+            Signal::SIGUSR1 => self.status().log(),
+            Signal::SIGTERM | Signal::SIGINT => self.stop(),
+            _ if self.stopping => {}
+            Signal::SIGHUP => self.reload(reload),
+            Signal::SIGTTIN => self.resize(self.places.len() + 1),
+            Signal::SIGTTOU => self.resize(self.places.len() - 1),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes note of every child that has ended; as process 1 of a container,
+    /// also of those that are not its own.
     fn reap(&mut self) -> Result<(), MasterError> {
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -234,151 +286,184 @@ impl<W: Fn(Worker) -> anyhow::Result<()>> Master<W> {
             let Some(pid) = status.pid() else {
                 return Ok(());
             };
-            let ended = |place: &Place| place.pid == Some(pid);
-            let Some(index) = self.places.iter().position(ended) else {
-                continue;
-            };
-            self.bury(index, pid, status)?;
+            self.bury(pid, status)?;
         }
     }
 
     fn bury(
         &mut self,
-        index: usize,
         pid: Pid,
         status: WaitStatus,
     ) -> Result<(), MasterError> {
-        let number = index + 1;
-        let place = &mut self.places[index];
-        // What it wrote before it died may not have been read yet.
-        let was_ready = match place.becomes_ready.take() {
-            Some(pipe) => matches!(read(pipe, &mut [0]), Ok(1)),
-            None => place.is_ready,
-        };
-        place.pid = None;
-        if self.stopping.is_some() {
+        if let Some(at) = self.leaving.iter().position(|c| c.pid() == pid) {
+            self.leaving.remove(at);
             return Ok(());
         }
+        let mut places = self.places.iter_mut();
+        let Some((place, mut child)) = places
+            .find_map(|place| Some((place.take(pid)?, place)))
+            .map(|(child, place)| (place, child))
+        else {
+            return Ok(());
+        };
+        // What it wrote before it died may not have been read yet.
+        child.hear();
+        let number = child.number();
         let how = match status {
             WaitStatus::Exited(_, code) => format!("exit status {code}"),
             WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
             other => format!("{other:?}"),
         };
-        if was_ready {
+        if child.is_ready() {
             warn!("worker {number} (pid {pid}) ended: {how}; forking another");
-            place.fork_at = Some(Instant::now());
-        } else if self.booted {
-            let pause = FIRST_PAUSE * 2u32.saturating_pow(place.early_deaths);
-            let pause = pause.min(LONGEST_PAUSE);
-            place.early_deaths = place.early_deaths.saturating_add(1).min(16);
-            place.fork_at = Some(Instant::now() + pause);
+            place.replace_at_once();
+        } else if !self.booted {
+            return Err(MasterError::Boot { number, how });
+        } else if let Some(old) = self.reloading.take() {
+            error!(
+                "reload given up: worker {number} (pid {pid}) of the new \
+                 generation ended before it was ready: {how}; the old workers \
+                 go on"
+            );
+            self.clocks = Clocks::start(&old.limits);
+            self.service = old;
+            place.replace_if_empty();
+            notify(&[NotifyState::Ready]);
+        } else {
+            let pause = place.replace_after_a_pause();
             error!(
                 "worker {number} (pid {pid}) ended before it was ready: \
                  {how}; forking another in {pause:?}"
             );
-        } else {
-            return Err(MasterError::Boot { number, how });
         }
         Ok(())
     }
 
     fn stop(&mut self) {
-        match self.stopping {
+        if self.stopping {
+            warn!("stopping at once");
+            self.leaving.iter_mut().for_each(Child::kill);
+            return;
+        }
+        info!("stopping: workers finish what they have in hand");
+        notify(&[NotifyState::Stopping]);
+        self.stopping = true;
+        for place in mem::take(&mut self.places) {
+            self.empty(place);
+        }
+    }
+
+    /// Lets the workers of a place go.
+    fn empty(&mut self, place: Place) {
+        let limit = self.service.limits.stop;
+        let children = place.into_children();
+        self.leaving
+            .extend(children.map(|child| child.leave(limit)));
+    }
+
+    fn resize(&mut self, processes: usize) {
+        if processes == 0 {
+            warn!("the last worker stays");
+            return;
+        }
+        info!("{} workers become {processes}", self.places.len());
+        while self.places.len() > processes {
+            if let Some(place) = self.places.pop() {
+                self.empty(place);
+            }
+        }
+        let missing = processes - self.places.len();
+        self.places.extend(Place::empty(missing));
+    }
+
+    fn reload(&mut self, reload: Reload<'_, 'a>) {
+        let service = match reload() {
+            Ok(service) => service,
+            Err(error) => {
+                error!("reload refused: {error:#}; the old workers go on");
+                return;
+            }
+        };
+        info!("reloading: workers are exchanged one by one");
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => warn!("cannot tell the time: {error}"),
+        }
+        self.clocks = Clocks::start(&service.limits);
+        let processes = service.processes;
+        let old = mem::replace(&mut self.service, service);
+        self.reloading = Some(old);
+        self.generation += 1;
+        if processes != self.places.len() {
+            self.resize(processes);
+        }
+    }
+
+    /// Has the next worker of an older generation replaced, once the one
+    /// before it was.
+    fn go_on_reloading(&mut self) {
+        if self.reloading.is_none()
+            || !self.places.iter().all(Place::is_settled)
+        {
+            return;
+        }
+        let generation = self.generation;
+        let mut places = self.places.iter_mut();
+        match places.find(|place| place.is_older_than(generation)) {
+            Some(place) => place.replace_at_once(),
             None => {
-                info!("stopping: workers finish what they have in hand");
-                self.stopping = Some(Instant::now() + STOP_LIMIT);
-                for place in &mut self.places {
-                    place.stop = None;
-                    place.fork_at = None;
+                info!("reloaded: {} workers", self.places.len());
+                self.reloading = None;
+                notify(&[NotifyState::Ready]);
+            }
+        }
+    }
+
+    fn fork_who_is_due(&mut self) -> Result<(), MasterError> {
+        let now = Instant::now();
+        for index in 0..self.places.len() {
+            if self.places[index].is_due(now) {
+                let child = self.fork_worker(index + 1)?;
+                self.places[index].settle(child);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_clocks(&mut self) {
+        let now = Instant::now();
+        self.clocks.look(now);
+        for place in &mut self.places {
+            for child in place.children_mut() {
+                if let Some(stuck) = self.clocks.is_stuck(child) {
+                    error!("{stuck}; killing it");
+                    child.kill();
                 }
             }
-            Some(_) => {
-                warn!("stopping at once");
-                self.stopping = Some(Instant::now());
+        }
+        for child in &mut self.leaving {
+            if child.leave_by() <= now {
+                let (number, pid) = (child.number(), child.pid());
+                warn!(
+                    "worker {number} (pid {pid}) did not finish in time; \
+                     killing it"
+                );
+                child.kill();
             }
         }
     }
 
-    fn kill_workers(&self) {
-        for pid in self.places.iter().filter_map(|place| place.pid) {
-            // Not reaped yet, so the pid is still its own.
-            kill(pid, Signal::SIGKILL).ok();
+    fn kill_all(&mut self) {
+        for place in mem::take(&mut self.places) {
+            self.empty(place);
         }
+        self.leaving.iter_mut().for_each(Child::kill);
+        self.leaving.iter().for_each(Child::wait);
     }
+}
 
-    fn wait_for_all(&self) {
-        for pid in self.places.iter().filter_map(|place| place.pid) {
-            while waitpid(pid, None) == Err(Errno::EINTR) {}
-        }
-    }
-
-    #[allow(unsafe_code)]
-    fn fork_worker(&mut self, index: usize) -> Result<(), MasterError> {
-        let threads = fs::read_dir("/proc/self/task")
-            .map_err(system("cannot count the master's threads"))?
-            .count();
-        if threads != 1 {
-            return Err(MasterError::Threads(threads));
-        }
-        let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let (becomes_ready, ready) =
-            pipe2(flags).map_err(system("cannot make a pipe"))?;
-        let (teller, stop) =
-            Stop::pair().map_err(system("cannot make a pipe"))?;
-        let listener =
-            self.listener.try_clone().map_err(system("cannot share"))?;
-        let master = Pid::this();
-        // SAFETY: this process has one thread, so no lock and no structure
-        // is in another thread's hands while it is copied.
-        match unsafe { fork() }.map_err(system("cannot fork"))? {
-            ForkResult::Parent { child } => {
-                self.places[index] = Place {
-                    pid: Some(child),
-                    stop: Some(teller),
-                    becomes_ready: Some(becomes_ready),
-                    is_ready: false,
-                    early_deaths: self.places[index].early_deaths,
-                    fork_at: None,
-                };
-                Ok(())
-            }
-            ForkResult::Child => {
-                // The other workers' pipes are not this worker's.
-                drop(teller);
-                drop(mem::take(&mut self.places));
-                process::exit(self.become_worker(
-                    master,
-                    Worker {
-                        number: index + 1,
-                        listener,
-                        stop,
-                        ready: Ready(ready),
-                    },
-                ));
-            }
-        }
-    }
-
-    /// The life of a worker, after the fork; its exit status.
-    fn become_worker(&self, master: Pid, worker: Worker) -> i32 {
-        let number = worker.number;
-        let serve = || -> anyhow::Result<()> {
-            log::name_thread(format!("worker-{number}"));
-            signals::unblock_sigchld()?;
-            // A worker never outlives its master, however that ended.
-            signals::follow_parent(Signal::SIGKILL)?;
-            if getppid() != master {
-                return Ok(());
-            }
-            (self.work)(worker)
-        };
-        match catch_unwind(AssertUnwindSafe(serve)) {
-            Ok(Ok(())) => 0,
-            Ok(Err(error)) => {
-                error!("worker {number} failed: {error:#}");
-                1
-            }
-            Err(_) => 101,
-        }
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!("cannot tell NOTIFY_SOCKET: {error}");
     }
 }

@@ -11,7 +11,7 @@ use crate::answer::{CallError, Failure};
 use crate::deployment::{self, Deployment};
 
 /// The calls that every request of an app makes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     calls: Vec<Call>,
     backend: SocketAddr,
@@ -73,7 +73,7 @@ impl Plan {
 }
 
 /// One call: a GET that the backend answers after `duration` seconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     duration: f64,
     url: String,

@@ -1,12 +1,13 @@
 //! The command line that every app shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::deployment::{Deployment, Keys, Server};
+use crate::master::Service;
 use crate::worker::Worker;
 use crate::{Plan, listener, log, master, signals};
 
@@ -14,7 +15,9 @@ use crate::{Plan, listener, log, master, signals};
 #[command(
     version,
     after_help = "Every option is also a key of a deployment file, with _ \
-                  for -; an option overrides the file's key."
+                  for -; an option overrides the file's key. SIGHUP reads the file \
+                  again and exchanges the workers; SIGTTIN and SIGTTOU add \
+                  and take one; SIGUSR1 logs what they do."
 )]
 struct Options {
     /// A deployment file, such as `process.toml`
@@ -61,33 +64,66 @@ fn start(
     serve: fn(Worker, &Deployment, &'static Plan) -> Result<()>,
 ) -> Result<()> {
     let file = options.deployment.as_deref();
-    let deployment = Deployment::load(name, own, file, options.keys)?;
+    let load = || -> Result<Deployment> {
+        let keys = options.keys.clone();
+        Ok(Deployment::load(name, own, file, keys)?)
+    };
+    let deployment = load()?;
     log::start(options.quiet);
     if options.die_with_parent && !signals::stop_with_parent()? {
         return Ok(());
     }
-    // Made here even where each worker makes its own: what is wrong with it
-    // is told once, before anything is forked.
-    let plan = Plan::new(&deployment)?;
-    let plan = (!deployment.lazy_apps).then(|| leak(plan));
-    let listener = match deployment.server {
-        Server::Harness => listener::bind(deployment.http, deployment.listen)?,
-        Server::MayMinihttp => listener::reserve(deployment.http)?,
+    let given = listener::inherited()?;
+    let named = file
+        .and_then(Path::file_stem)
+        .map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
+    let first = service(&named, &deployment, serve)?;
+    let listener = match (given, deployment.server) {
+        (Some(listener), Server::Harness) => listener,
+        (None, Server::Harness) => {
+            listener::bind(deployment.http, deployment.listen)?
+        }
+        (None, Server::MayMinihttp) => listener::reserve(deployment.http)?,
+        (Some(_), Server::MayMinihttp) => bail!(
+            "LISTEN_FDS gives a socket, and may_minihttp takes none: it binds \
+             its own; say --server harness"
+        ),
     };
-    master::run(listener, deployment.processes, |worker| {
-        let plan = match plan {
-            Some(plan) => plan,
-            None => leak(Plan::new(&deployment)?),
-        };
-        serve(worker, &deployment, plan)
+    master::run(listener, first, || {
+        let changed = load()?;
+        let fixed = |d: &Deployment| (d.http, d.listen, d.server);
+        if fixed(&changed) != fixed(&deployment) {
+            bail!("http, listen and server change only with a restart");
+        }
+        service(&named, &changed, serve)
     })?;
     Ok(())
 }
 
-/// A plan lives as long as its process: what threads, tasks and coroutines
-/// of any kind borrow need not be counted.
-fn leak(plan: Plan) -> &'static Plan {
-    Box::leak(Box::new(plan))
+/// What the workers of a deployment do.
+fn service<'a>(
+    name: &str,
+    deployment: &Deployment,
+    serve: fn(Worker, &Deployment, &'static Plan) -> Result<()>,
+) -> Result<Service<'a>> {
+    // Made here even where each worker makes its own: what is wrong with it
+    // is told once, before anything is forked.
+    let plan = Plan::new(deployment)?;
+    let deployment = deployment.clone();
+    Ok(Service {
+        name: name.to_owned(),
+        processes: deployment.processes,
+        limits: deployment.limits,
+        work: Box::new(move |worker| {
+            let plan = match deployment.lazy_apps {
+                false => plan.clone(),
+                true => Plan::new(&deployment)?,
+            };
+            // It lives as long as the worker: what threads, tasks and
+            // coroutines of any kind borrow need not be counted.
+            serve(worker, &deployment, Box::leak(Box::new(plan)))
+        }),
+    })
 }
 
 /// Tells the end of `name` in one line where it failed.

@@ -1,31 +1,70 @@
 //! Memory that a master and its workers share.
 
 use std::num::NonZeroUsize;
+use std::ops::Deref;
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-/// `count` counters at zero, which stay shared across forks.
-///
-/// They are never unmapped: counters live as long as the process.
-///
-/// # Errors
-///
-/// The system's, where it has no memory to map.
+/// Counters at zero, which stay shared across forks until each process that
+/// has them has dropped them.
+#[derive(Debug)]
+pub struct Counters {
+    first: NonNull<AtomicU64>,
+    count: NonZeroUsize,
+}
+
+impl Counters {
+    /// Maps `count` counters. The kernel gives a page its memory when it is
+    /// first written to.
+    ///
+    /// # Errors
+    ///
+    /// The system's, where it has no memory to map.
+    #[allow(unsafe_code)]
+    pub fn new(count: NonZeroUsize) -> nix::Result<Self> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_SHARED;
+        // SAFETY: the kernel chooses the place of a new mapping, so no
+        // memory of ours is touched.
+        let memory =
+            unsafe { mmap_anonymous(None, size(count), access, flags) }?;
+        let first = memory.cast();
+        Ok(Self { first, count })
+    }
+}
+
+fn size(count: NonZeroUsize) -> NonZeroUsize {
+    let one = NonZeroUsize::MIN.saturating_add(size_of::<AtomicU64>() - 1);
+    count.saturating_mul(one)
+}
+
 #[allow(unsafe_code)]
-pub fn counters(count: NonZeroUsize) -> nix::Result<&'static [AtomicU64]> {
-    let size = count.saturating_mul(
-        NonZeroUsize::MIN.saturating_add(size_of::<AtomicU64>() - 1),
-    );
-    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: the kernel chooses the place of a new mapping, so no memory of
-    // ours is touched; it is aligned to a page, all zero, `size` bytes long,
-    // and never unmapped. Zero is a value of AtomicU64, through which all
-    // access goes.
-    unsafe {
-        let memory = mmap_anonymous(None, size, access, MapFlags::MAP_SHARED)?;
-        Ok(slice::from_raw_parts(memory.as_ptr().cast(), count.get()))
+// SAFETY: a mapping is no thread's own, and all access goes through atomics.
+unsafe impl Send for Counters {}
+#[allow(unsafe_code)]
+// SAFETY: as above.
+unsafe impl Sync for Counters {}
+
+impl Deref for Counters {
+    type Target = [AtomicU64];
+
+    #[allow(unsafe_code)]
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping begins at a page, is `count` counters long,
+        // began as zeros, a value of AtomicU64, and lives as long as `self`.
+        unsafe { slice::from_raw_parts(self.first.as_ptr(), self.count.get()) }
+    }
+}
+
+impl Drop for Counters {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: it was mapped with this size, and nothing borrows from it
+        // any more. Other processes have mappings of their own.
+        unsafe { munmap(self.first.cast(), size(self.count).get()) }.ok();
     }
 }
 
@@ -37,7 +76,7 @@ mod tests {
 
     #[test]
     fn counters_begin_at_zero_and_count() {
-        let counters = counters(NonZeroUsize::new(3).unwrap()).unwrap();
+        let counters = Counters::new(NonZeroUsize::new(3).unwrap()).unwrap();
         assert_eq!(counters.len(), 3);
         counters[2].fetch_add(5, Ordering::Relaxed);
         let values = counters.iter().map(|c| c.load(Ordering::Relaxed));

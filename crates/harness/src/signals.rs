@@ -23,10 +23,15 @@ pub(crate) struct Signals(SignalFd);
 impl Signals {
     /// Blocks the signals; call it before the first fork.
     pub(crate) fn block() -> nix::Result<Self> {
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGCHLD);
-        mask.add(Signal::SIGINT);
-        mask.add(Signal::SIGTERM);
+        let mask = SigSet::from_iter([
+            Signal::SIGCHLD,
+            Signal::SIGHUP,
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGTTIN,
+            Signal::SIGTTOU,
+            Signal::SIGUSR1,
+        ]);
         mask.thread_block()?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         SignalFd::with_flags(&mask, flags).map(Self)
@@ -54,7 +59,7 @@ impl AsFd for Signals {
 /// tells the worker to stop.
 ///
 /// Every thread that waits for it sees it, whatever it waits with: nothing
-/// is ever read. A worker leaves SIGTERM and SIGINT blocked, as it inherits
+/// is ever read. A worker leaves the master's signals blocked, as it inherits
 /// them: Ctrl-C and `systemctl stop` reach it too, and what follows from
 /// them is for the master to say.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::answer::{Answer, CallError};
 use crate::deployment::Deployment;
 use crate::http::{self, Socket};
 use crate::log;
+use crate::overload::Overload;
+use crate::requests::{BEAT, Requests};
 use crate::signals::Stop;
 
 /// A forked process that serves.
@@ -29,20 +31,8 @@ pub struct Worker {
     pub listener: TcpListener,
     /// Tells when to stop.
     pub stop: Stop,
-    /// Tells the master that requests are taken now.
-    pub ready: Ready,
-}
-
-/// The way to tell the master that a worker takes requests now.
-#[derive(Debug)]
-pub struct Ready(pub(crate) OwnedFd);
-
-impl Ready {
-    /// Tells the master.
-    pub fn tell(self) {
-        // A master that is gone takes its workers with it: nothing to mend.
-        nix::unistd::write(self.0, b"r").ok();
-    }
+    /// What it has in hand, for its master to see.
+    pub requests: Requests,
 }
 
 /// How long a client may take to read an answer.
@@ -70,12 +60,37 @@ impl Worker {
             number,
             listener,
             stop,
-            ready,
+            requests,
         } = self;
         let settings = http::Settings::of(deployment);
+        let overload = Overload::of(deployment);
         let take_requests = |core: usize| {
             log::name_thread(format!("worker-{number}-core-{core}"));
-            take_requests(&listener, &stop, &settings, &application)
+            let door = Door {
+                listener: &listener,
+                stop: &stop,
+                requests: &requests,
+                core,
+            };
+            door.take_connections(|stream| {
+                let refuses = overload.refuses(&listener);
+                let mut client = Client {
+                    stream,
+                    stop: &stop,
+                };
+                client.stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
+                let settings = settings.when(refuses);
+                let served = http::serve(&mut client, &settings, |line| {
+                    let _in_hand = requests.begin(line);
+                    match refuses {
+                        true => Answer::overloaded(),
+                        false => answer(&application),
+                    }
+                });
+                // What remains is a client that went away, and its own
+                // affair.
+                served.ok();
+            })
         };
         thread::scope(|scope| {
             let mut others = Vec::new();
@@ -85,7 +100,7 @@ impl Worker {
                     thread.spawn_scoped(scope, move || take_requests(core))?,
                 );
             }
-            ready.tell();
+            requests.ready();
             take_requests(0)?;
             for thread in others {
                 match thread.join() {
@@ -98,33 +113,51 @@ impl Worker {
     }
 }
 
-fn take_requests(
-    listener: &TcpListener,
-    stop: &Stop,
-    settings: &http::Settings,
-    application: &impl Fn() -> Result<String, CallError>,
-) -> io::Result<()> {
-    const CONNECTION: u64 = 0;
-    const STOP: u64 = 1;
-    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    // A connection wakes one of those who wait for it, not all.
-    let one_of_us = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
-    epoll.add(listener, EpollEvent::new(one_of_us, CONNECTION))?;
-    epoll.add(stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-    loop {
-        let mut events = [EpollEvent::empty(); 2];
-        match epoll.wait(&mut events, EpollTimeout::NONE) {
-            Ok(count) => {
-                if events[..count].iter().any(|event| event.data() == STOP) {
-                    return Ok(());
-                }
+/// Where a thread waits for connections.
+struct Door<'a> {
+    listener: &'a TcpListener,
+    stop: &'a Stop,
+    requests: &'a Requests,
+    core: usize,
+}
+
+impl Door<'_> {
+    /// Accepts connections, one after the other, until the stop.
+    fn take_connections(&self, serve: impl Fn(TcpStream)) -> io::Result<()> {
+        const CONNECTION: u64 = 0;
+        const STOP: u64 = 1;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        // A connection wakes one of those who wait for it, not all.
+        let one_of_us = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        epoll.add(self.listener, EpollEvent::new(one_of_us, CONNECTION))?;
+        let stop = EpollEvent::new(EpollFlags::EPOLLIN, STOP);
+        epoll.add(self.stop.as_fd(), stop)?;
+        let beat = EpollTimeout::try_from(BEAT).unwrap_or(EpollTimeout::NONE);
+        loop {
+            self.requests.beat(self.core);
+            let mut events = [EpollEvent::empty(); 2];
+            let events = match epoll.wait(&mut events, beat) {
+                Ok(count) => &events[..count],
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let has = |data| events.iter().any(|event| event.data() == data);
+            // Even before a stop: nobody else was woken for it.
+            if has(CONNECTION) {
+                self.take_connection(&serve);
             }
-            Err(Errno::EINTR) => continue,
-            Err(error) => return Err(error.into()),
+            if has(STOP) {
+                return Ok(());
+            }
         }
-        match listener.accept() {
+    }
+
+    fn take_connection(&self, serve: impl Fn(TcpStream)) {
+        match self.listener.accept() {
             Ok((stream, _)) => {
-                serve_client(stream, stop, settings, application)
+                self.requests.rest(self.core);
+                let _connection = self.requests.connection();
+                serve(stream);
             }
             Err(error) => {
                 if let Some(pause) = pause_after(&error) {
@@ -148,18 +181,6 @@ pub fn pause_after(error: &io::Error) -> Option<Duration> {
             Some(FILES_PAUSE)
         }
     }
-}
-
-fn serve_client(
-    stream: TcpStream,
-    stop: &Stop,
-    settings: &http::Settings,
-    application: &impl Fn() -> Result<String, CallError>,
-) {
-    let mut client = Client { stream, stop };
-    // What remains is a client that went away, and its own affair.
-    client.stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
-    http::serve(&mut client, settings, || answer(application)).ok();
 }
 
 /// The application's answer; 500 where it panics.

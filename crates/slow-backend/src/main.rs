@@ -11,8 +11,9 @@ mod timer;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
+use harness::master::{Limits, Service};
 use harness::{listener, log, master, signals};
 
 use crate::options::Options;
@@ -35,8 +36,14 @@ fn run(options: &Options) -> Result<()> {
     let listener = listener::bind(options.http.0, options.listen)?;
     let processes = options.processes.count();
     let stats = Stats::new(processes)?;
-    master::run(listener, processes, |worker| {
-        serve::serve(worker, options, &stats)
+    let service = Service {
+        name: NAME.to_owned(),
+        processes,
+        limits: Limits::default(),
+        work: Box::new(|worker| serve::serve(worker, options, &stats)),
+    };
+    master::run(listener, service, || {
+        bail!("there is no file to read again")
     })?;
     Ok(())
 }

@@ -10,12 +10,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use harness::Worker;
+use harness::requests::BEAT;
+use harness::{Requests, Worker};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
 use tokio::runtime;
 use tokio::sync::Semaphore;
+use tokio::time::interval;
 
 use crate::options::Options;
 use crate::stats::Stats;
@@ -47,7 +49,8 @@ pub(crate) fn serve(
         };
         let listener = TcpListener::from_std(worker.listener)?;
         let stop = pipe::Receiver::from_owned_fd(worker.stop.try_clone()?)?;
-        worker.ready.tell();
+        worker.requests.ready();
+        tokio::spawn(beat(worker.requests));
         axum::serve(listener, router(backend))
             .with_graceful_shutdown(async move {
                 stop.readable().await.ok();
@@ -55,6 +58,15 @@ pub(crate) fn serve(
             .await?;
         Ok(())
     })
+}
+
+/// Tells the master that the event loop comes round.
+async fn beat(requests: Requests) {
+    let mut beats = interval(BEAT);
+    loop {
+        beats.tick().await;
+        requests.beat(0);
+    }
 }
 
 fn router(backend: Backend) -> Router {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use harness::shared;
+use harness::shared::Counters;
 use serde::Serialize;
 
 /// Counters in memory that the workers share.
@@ -32,7 +32,9 @@ pub(crate) struct Snapshot {
 impl Stats {
     pub(crate) fn new(processes: usize) -> Result<Self> {
         let count = NonZeroUsize::MIN.saturating_add(2 + processes);
-        match shared::counters(count).context("cannot share counters")? {
+        let counters = Counters::new(count).context("cannot share counters")?;
+        // They count as long as the process lives.
+        match &**Box::leak(Box::new(counters)) {
             [calls, waiting, peak, by_worker @ ..] => Ok(Self {
                 calls,
                 waiting,

@@ -17,9 +17,6 @@ use crate::results::{Results, Row};
 use crate::site::Site;
 use crate::{table, verdict};
 
-/// As many requests at a time as the talk's hammer sends.
-const CONCURRENCY: u64 = 50;
-
 /// A deployment and its runs.
 struct Item<'a> {
     deployment: &'a Deployment,
@@ -175,7 +172,9 @@ fn measure(
         interrupt,
     };
     progress.say(format!("{name}: warming up{nth}"));
-    subject.warm_up(CONCURRENCY).with_context(|| name.clone())?;
+    let most = item.runs.iter().map(|run| run.concurrency).max();
+    let most = most.unwrap_or(1) as u64;
+    subject.warm_up(most).with_context(|| name.clone())?;
     progress.over(item.shape.request);
     for (at, &run) in item.runs.iter().enumerate() {
         let bound = bound(item, &run);

@@ -67,7 +67,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn served(script: &mut Script, settings: &Settings) -> (usize, String) {
     let mut requests = 0;
-    serve(script, settings, || {
+    serve(script, settings, |_| {
         requests += 1;
         Answer::from(Ok("served\n".to_owned()))
     })

@@ -1,0 +1,124 @@
+//! When a worker is stuck.
+//!
+//! There are two clocks, since each is blind where the other sees: an event
+//! loop may come round for ever while one of its requests does not, and a
+//! worker that is stopped may have no request in hand.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::Limits;
+use super::child::Child;
+use crate::board::Moment;
+
+/// The most that a look at the clocks may be late by, unless the master
+/// itself was stopped.
+const LATE: Duration = Duration::from_secs(1);
+
+/// The clocks of a master's workers.
+#[derive(Debug)]
+pub(super) struct Clocks {
+    harakiri: Option<Duration>,
+    heartbeat: Option<Duration>,
+    looked: Instant,
+    /// Nothing counts that was before: the master was stopped then, and
+    /// perhaps its workers with it.
+    since: Moment,
+}
+
+/// A worker that is stuck, and why it is taken to be.
+#[derive(Debug)]
+pub(super) struct Stuck {
+    number: usize,
+    pid: i32,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Request { line: String, age: Duration },
+    Silent { age: Duration },
+}
+
+impl Clocks {
+    pub(super) fn start(limits: &Limits) -> Self {
+        Self {
+            harakiri: limits.harakiri,
+            heartbeat: limits.heartbeat,
+            looked: Instant::now(),
+            since: Moment::now(),
+        }
+    }
+
+    /// When to look at them next.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.pause().map(|pause| self.looked + pause)
+    }
+
+    /// A quarter of a limit is how much later it may be kept.
+    fn pause(&self) -> Option<Duration> {
+        let limit = self.harakiri.into_iter().chain(self.heartbeat).min()?;
+        let (least, most) = (Duration::from_millis(10), LATE);
+        Some((limit / 4).clamp(least, most))
+    }
+
+    /// Notes that the clocks are looked at; where that should have been long
+    /// ago, they start afresh.
+    pub(super) fn look(&mut self, now: Instant) {
+        let late = self.next_look().map(|at| now.saturating_duration_since(at));
+        if late.is_some_and(|late| late > LATE) {
+            self.since = Moment::now();
+        }
+        self.looked = now;
+    }
+
+    /// Whether a worker is stuck.
+    pub(super) fn is_stuck(&self, child: &Child) -> Option<Stuck> {
+        let why = self.request(child).or_else(|| self.silent(child))?;
+        Some(Stuck {
+            number: child.number(),
+            pid: child.pid().as_raw(),
+            why,
+        })
+    }
+
+    fn request(&self, child: &Child) -> Option<Why> {
+        let limit = self.harakiri?;
+        let request = child.board().oldest()?;
+        let age = self.age(request.began);
+        let line = request.line;
+        (age > limit).then_some(Why::Request { line, age })
+    }
+
+    fn silent(&self, child: &Child) -> Option<Why> {
+        let limit = self.heartbeat?;
+        let age = if child.is_ready() {
+            self.age(child.board().oldest_beat()?)
+        } else {
+            // It should take requests by now.
+            child.age().min(self.age(self.since))
+        };
+        (age > limit).then_some(Why::Silent { age })
+    }
+
+    fn age(&self, moment: Moment) -> Duration {
+        Moment::now().since(moment.max(self.since))
+    }
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, pid, why } = self;
+        write!(f, "worker {number} (pid {pid}) ")?;
+        match why {
+            Why::Request { line, age } => {
+                let age = age.as_secs_f64();
+                write!(f, "has had a request in hand for {age:.1} s: {line}")
+            }
+            Why::Silent { age } => {
+                let age = age.as_secs_f64();
+                write!(f, "has not been heard of for {age:.1} s")
+            }
+        }
+    }
+}

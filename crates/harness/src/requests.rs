@@ -1,0 +1,191 @@
+//! The requests that a worker has in hand, as it tells its master of them.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::unistd::write;
+
+use crate::board::{Board, Moment};
+
+/// How often a thread that waits for requests comes round to say so.
+pub const BEAT: Duration = Duration::from_secs(1);
+
+/// What a worker says to its master, a byte each.
+pub(crate) const READY: u8 = b'r';
+pub(crate) const RELIEVE_ME: u8 = b'm';
+
+/// Where a worker keeps account of its connections and requests.
+///
+/// Its master reads it: to kill a worker that is stuck, to replace one that
+/// has served enough, and to tell whoever asks what goes on.
+#[derive(Clone, Debug)]
+pub struct Requests(Arc<Account>);
+
+#[derive(Debug)]
+struct Account {
+    board: Arc<Board>,
+    /// Places on the board that are free again.
+    free: Mutex<Vec<usize>>,
+    /// How many requests to serve; then another worker takes over.
+    most: Option<u64>,
+    master: OwnedFd,
+}
+
+impl Requests {
+    pub(crate) fn new(
+        board: Arc<Board>,
+        most: Option<u64>,
+        master: OwnedFd,
+    ) -> Self {
+        let free = Mutex::default();
+        Self(Arc::new(Account {
+            board,
+            free,
+            most,
+            master,
+        }))
+    }
+
+    /// Tells the master that requests are taken now.
+    pub fn ready(&self) {
+        self.0.tell(READY);
+    }
+
+    /// Counts a connection as open until the result is dropped.
+    pub fn connection(&self) -> Connection {
+        self.0.board.opened();
+        Connection(self.0.clone())
+    }
+
+    /// Counts a request as in hand until the result is dropped. `line` is
+    /// what it asks for.
+    pub fn begin(&self, line: &[u8]) -> InHand {
+        let account = &self.0;
+        account.board.began();
+        let free = account.free().pop();
+        let place = free.or_else(|| account.board.new_place());
+        if let Some(place) = place {
+            account.board.write(place, line);
+        }
+        InHand {
+            account: account.clone(),
+            place,
+        }
+    }
+
+    /// How many requests are in hand.
+    pub fn in_hand(&self) -> u64 {
+        self.0.board.in_hand()
+    }
+
+    /// Says that the `thread` of this index comes round; it should do so
+    /// again within a [`BEAT`] or so, or [`rest`](Self::rest).
+    pub fn beat(&self, thread: usize) {
+        self.set_beat(thread, Moment::now().0);
+    }
+
+    /// Says that the `thread` of this index may be out of sight for as long
+    /// as it likes: it has a request in hand, which has a clock of its own.
+    pub fn rest(&self, thread: usize) {
+        self.set_beat(thread, 0);
+    }
+
+    fn set_beat(&self, thread: usize, value: u64) {
+        if let Some(beat) = self.0.board.beat(thread) {
+            beat.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Account {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        // A list of numbers is whole whoever panicked.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, what: u8) {
+        // A master that is gone takes its workers with it: nothing to mend.
+        write(&self.master, &[what]).ok();
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection(Arc<Account>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.board.closed();
+    }
+}
+
+/// A request in hand.
+#[derive(Debug)]
+pub struct InHand {
+    account: Arc<Account>,
+    place: Option<usize>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.account.board.strike(place);
+            self.account.free().push(place);
+        }
+        let before = self.account.board.ended();
+        if self.account.most == Some(before + 1) {
+            self.account.tell(RELIEVE_ME);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use nix::unistd::pipe;
+
+    use super::*;
+
+    fn requests(most: Option<u64>) -> (Requests, Arc<Board>, File) {
+        let (master, worker) = pipe().unwrap();
+        let board = Arc::new(Board::new().unwrap());
+        let requests = Requests::new(board.clone(), most, worker);
+        (requests, board, File::from(master))
+    }
+
+    #[test]
+    fn what_is_in_hand_is_on_the_board_until_it_ends() {
+        let (requests, board, _) = requests(None);
+        let connection = requests.connection();
+        let one = requests.begin(b"GET /1");
+        let two = requests.begin(b"GET /2");
+        assert_eq!((board.connections(), board.in_hand()), (1, 2));
+        assert_eq!(board.oldest().unwrap().line, "GET /1");
+        drop(one);
+        assert_eq!((board.in_hand(), board.served()), (1, 1));
+        assert_eq!(board.oldest().unwrap().line, "GET /2");
+        drop((two, connection));
+        assert_eq!((board.connections(), board.in_hand()), (0, 0));
+        assert_eq!(board.oldest(), None);
+        // A place is used again.
+        drop(requests.begin(b"GET /3"));
+        assert_eq!(board.new_place(), Some(2));
+    }
+
+    #[test]
+    fn a_worker_that_has_served_enough_says_so_once() {
+        let (requests, _, mut master) = requests(Some(2));
+        requests.ready();
+        for _ in 0..5 {
+            drop(requests.begin(b"GET /"));
+        }
+        drop(requests);
+        let mut said = Vec::new();
+        master.read_to_end(&mut said).unwrap();
+        assert_eq!(said, [READY, RELIEVE_ME]);
+    }
+}
