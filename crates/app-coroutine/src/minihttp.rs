@@ -9,6 +9,7 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,10 +19,11 @@ use harness::deployment::Deployment;
 use harness::http::{Head, Route};
 use harness::overload::Overload;
 use harness::{CallError, Requests, Worker, worker};
+use may::coroutine::JoinHandle;
 use may::sync::Semphore;
+use may_minihttp::{HttpServer, HttpService, Request, Response};
 
 use crate::sockets;
-use may_minihttp::{HttpServer, HttpService, Request, Response};
 
 /// How long an answer may take from the service to the socket.
 const WRITE_TIME: Duration = Duration::from_millis(100);
@@ -35,32 +37,48 @@ pub(crate) fn serve(
     application: impl Fn() -> Result<String, CallError> + Send + Sync + 'static,
 ) -> Result<()> {
     let coroutines = deployment.coroutines;
-    let permits = Arc::new(Semphore::new(coroutines));
     let service = Service {
         application: Arc::new(application),
-        permits: permits.clone(),
+        permits: Arc::new(Semphore::new(coroutines)),
+        stopping: Arc::default(),
         requests: worker.requests.clone(),
         overload: Overload::of(deployment),
         coroutines: coroutines as u64,
     };
+    let stopping = service.stopping.clone();
     let address = worker.listener.local_addr()?;
-    let _accepting = HttpServer(service).start(address)?;
+    let accepting = HttpServer(service).start(address)?;
     sockets::beat(worker.requests.clone());
     worker.requests.ready();
     worker.stop.wait()?;
-    // Who has every permit knows that no request is in hand.
-    for _ in 0..coroutines {
-        permits.wait();
+    stopping.store(true, Ordering::Relaxed);
+    stop_accepting(&accepting);
+    // Whoever was accepted asks within this time, or has a connection that
+    // is kept and idle. It is also the time for an answer to go out: that is
+    // written after the service has returned, and nobody is told when.
+    loop {
+        thread::sleep(WRITE_TIME);
+        if worker.requests.in_hand() == 0 {
+            return Ok(());
+        }
     }
-    // It writes an answer after the service has returned, and tells nobody
-    // when.
-    thread::sleep(WRITE_TIME);
-    Ok(())
+}
+
+/// Closes the socket of this worker, so that the kernel gives new
+/// connections to the other workers. Those that it had given to this one and
+/// that were not accepted yet are reset: that is what is lost in a reload.
+#[allow(unsafe_code)]
+fn stop_accepting(accepting: &JoinHandle<()>) {
+    // SAFETY: to be cancelled is to unwind where it waits for a connection.
+    // It holds the socket and its copy of the service then, and no lock.
+    unsafe { accepting.coroutine().cancel() };
+    accepting.wait();
 }
 
 struct Service<A> {
     application: Arc<A>,
     permits: Arc<Semphore>,
+    stopping: Arc<AtomicBool>,
     requests: Requests,
     overload: Overload,
     coroutines: u64,
@@ -71,6 +89,7 @@ impl<A> Clone for Service<A> {
         Self {
             application: self.application.clone(),
             permits: self.permits.clone(),
+            stopping: self.stopping.clone(),
             requests: self.requests.clone(),
             overload: self.overload,
             coroutines: self.coroutines,
@@ -113,6 +132,10 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
                 Answer::method_not_allowed()
             }
         };
+        if self.stopping.load(Ordering::Relaxed) {
+            // It does not close, but asks its client to.
+            response.header("connection: close");
+        }
         if answer.status == Status::SERVICE_UNAVAILABLE {
             response.header("retry-after: 1");
         }
