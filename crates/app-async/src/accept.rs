@@ -4,13 +4,16 @@
 //! with a permit in hand, which is the whole of "one request at a time", and
 //! hyper is given a clock, so that a head has a deadline.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Result, bail};
 use axum::Router;
+use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,16 +22,18 @@ use harness::answer::{Answer, RETRY_AFTER, Status};
 use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
 use harness::overload::Overload;
-use harness::requests::{BEAT, Connection};
+use harness::requests::BEAT;
 use harness::signals::Stop;
 use harness::{CallError, Requests, Worker, log, worker};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How many requests a thread without a limit is made ready for.
 const UNLIMITED: usize = 1024;
@@ -140,7 +145,7 @@ impl Door<'_> {
             }
         });
         let refusing = router(requests.clone(), async || Answer::overloaded());
-        let connections = GracefulShutdown::new();
+        let (stopping, stopped) = watch::channel(false);
         loop {
             let connection = async {
                 let permit = permits.clone().acquire_owned().await?;
@@ -154,12 +159,21 @@ impl Door<'_> {
                 Ok((stream, _)) => {
                     let refused = waits_outside && overload.refuses(&listener);
                     let router = if refused { &refusing } else { &serving };
-                    let service = TowerToHyperService::new(router.clone());
+                    let router = TowerToHyperService::new(router.clone());
+                    let begun = Arc::new(Notify::new());
+                    let begins = begun.clone();
+                    let service = service_fn(move |request| {
+                        begins.notify_one();
+                        router.call(request)
+                    });
                     let connection = http(deployment, refused)
                         .serve_connection(TokioIo::new(stream), service);
-                    let counted = requests.connection();
-                    let connection = connections.watch(connection);
-                    tokio::spawn(hold((permit, counted), connection));
+                    let permit = (permit, requests.connection());
+                    let stopped = stopped.clone();
+                    tokio::spawn(async move {
+                        let _permit = permit;
+                        hold(connection, &begun, stopped).await;
+                    });
                 }
                 Err(error) => {
                     if let Some(pause) = worker::pause_after(&error) {
@@ -168,20 +182,36 @@ impl Door<'_> {
                 }
             }
         }
-        drop(listener);
-        connections.shutdown().await;
+        drop((listener, stopped));
+        stopping.send(true).ok();
+        // Until the last connection has dropped its end.
+        stopping.closed().await;
         Ok(())
     }
 }
 
-/// Serves a connection, and gives its permit back at its end.
-async fn hold<E>(
-    permit: (OwnedSemaphorePermit, Connection),
-    connection: impl Future<Output = Result<(), E>>,
-) {
-    // What remains is a client that went away, and its own affair.
+/// Serves a connection to its end. After the stop that is the end of the
+/// request in hand; who was accepted and has not asked yet may still do so.
+async fn hold<S>(
+    connection: http1::Connection<TokioIo<TcpStream>, S>,
+    begun: &Notify,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let mut connection = pin!(connection);
+    let stop = async {
+        stopped.wait_for(|&stopped| stopped).await.ok();
+        begun.notified().await;
+    };
+    // What remains of an error is a client that went away, and its own
+    // affair.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop => {}
+    }
+    connection.as_mut().graceful_shutdown();
     connection.await.ok();
-    drop(permit);
 }
 
 fn http(deployment: &Deployment, refused: bool) -> http1::Builder {

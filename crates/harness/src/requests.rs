@@ -50,6 +50,9 @@ impl Requests {
 
     /// Tells the master that requests are taken now.
     pub fn ready(&self) {
+        // Or one that gets no further would be out of sight from the start,
+        // and nobody would look for it.
+        self.beat(0);
         self.0.tell(READY);
     }
 

@@ -40,6 +40,17 @@ const fn deployment(
     }
 }
 
+impl Deployment {
+    /// The options, and that of doing nothing heavy besides its calls.
+    pub(crate) fn light<'a>(self, options: &[&'a str]) -> Vec<&'a str> {
+        let mut options = options.to_vec();
+        if self.app == "app-offload" {
+            options.push("--heavy=0");
+        }
+        options
+    }
+}
+
 /// All of them; native has no limit, and these tests never ask for more.
 pub(crate) const ALL: [Deployment; 11] = [
     deployment("basic", "app-sync", 1, 1),

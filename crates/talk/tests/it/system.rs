@@ -1,0 +1,124 @@
+//! Under the systems that start servers: systemd, and containers where a
+//! master is process 1.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+
+use command_fds::{CommandFdExt, FdMapping};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::http::{get, is_taken};
+use crate::server::{Server, binary, lives, root, send, wait_until};
+
+fn children(pid: u32) -> Vec<u32> {
+    let file = format!("/proc/{pid}/task/{pid}/children");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let children = text.split_ascii_whitespace();
+    children.map(|child| child.parse().unwrap()).collect()
+}
+
+/// Ends with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn a_socket_may_be_handed_over() {
+    let backend = Server::backend(&[]);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let mut command = Command::new("sh");
+    command
+        // The pid is to be the server's own, which it takes over from sh.
+        .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh"])
+        .arg(binary("app-sync"))
+        .args(["crates/app-sync/basic.toml", "--calls=0.01"])
+        .arg(format!("--backend=127.0.0.1:{}", backend.port))
+        .env("LISTEN_FDS", "1")
+        .stdin(Stdio::null())
+        .stderr(File::create(&log).unwrap())
+        .current_dir(root())
+        .fd_mappings(vec![FdMapping {
+            parent_fd: OwnedFd::from(listener),
+            child_fd: 3,
+        }])
+        .unwrap();
+    let mut server = Killed(command.spawn().unwrap());
+    // Connections wait in it from the start.
+    let answer = get(port, "/");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains(&format!(" on 127.0.0.1:{port}")), "{text}");
+    send(server.0.id(), Signal::SIGTERM);
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_handed_over_has_to_be_a_socket() {
+    let file = File::open("/dev/null").unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh"])
+        .arg(binary("app-sync"))
+        .env("LISTEN_FDS", "1")
+        .fd_mappings(vec![FdMapping {
+            parent_fd: OwnedFd::from(file),
+            child_fd: 3,
+        }])
+        .unwrap();
+    let output = crate::server::run(command);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let told = "app-sync: LISTEN_FDS gives no TCP socket to listen on: ";
+    assert!(stderr.starts_with(told), "{stderr}");
+}
+
+#[test]
+fn as_process_1_it_reaps_strangers_and_stops() {
+    let unshare = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+    let permitted = Command::new("unshare").args(unshare).arg("true").output();
+    if !permitted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no right to a process namespace of its own");
+        return;
+    }
+    let backend = Server::backend(&[]);
+    let port = {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        free.local_addr().unwrap().port()
+    };
+    // sh leaves two processes behind that are still running, and becomes
+    // the server.
+    let script = "(sleep 0.3 & sleep 0.6 &); exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(unshare)
+        .args(["sh", "-c", script, "sh"])
+        .arg(binary("app-sync"))
+        .args(["crates/app-sync/process.toml", "--calls=0.01"])
+        .arg(format!("--backend=127.0.0.1:{}", backend.port))
+        .arg(format!("--http=:{port}"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir(root());
+    let mut outside = Killed(command.spawn().unwrap());
+    wait_until("an answer", || is_taken(port));
+    assert_eq!(get(port, "/").status, 200);
+    let master = children(outside.0.id())[0];
+    wait_until("its four workers and nobody else", || {
+        let all = children(master);
+        all.len() == 4 && all.iter().all(|&child| lives(child))
+    });
+    send(master, Signal::SIGTERM);
+    wait_until("its end", || outside.0.try_wait().unwrap().is_some());
+    assert!(!is_taken(port), "somebody still listens");
+}
