@@ -14,6 +14,16 @@ run-all *ARGS:
 bench *ARGS:
     cargo talk bench {{ARGS}}
 
+# Kill and exchange workers under load; --long for an evening, --peers too.
+[group('talk')]
+torture *ARGS:
+    cargo talk torture {{ARGS}}
+
+# Load deployments for minutes, and see that they do not grow.
+[group('talk')]
+soak *ARGS:
+    cargo talk soak {{ARGS}}
+
 # Hammer a port with N requests, as on the slides.
 [group('talk')]
 hammer PORT='5000' N='20' *ARGS:

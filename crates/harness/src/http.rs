@@ -102,7 +102,12 @@ pub fn serve<S: Socket>(
             Err(Refusal { status, reason }) => {
                 let answer = Answer::refusal(status, reason);
                 write_answer(socket, &answer, false, true)?;
-                return linger(socket);
+                // A slow client has nothing on the way, and has held this
+                // up for long enough.
+                return match status {
+                    Status::REQUEST_TIMEOUT => Ok(()),
+                    _ => linger(socket),
+                };
             }
         };
         let answer = match head.route {

@@ -152,6 +152,12 @@ impl Server {
         Ok(())
     }
 
+    /// Reaps it, however it ended.
+    pub(crate) fn forget(mut self) {
+        self.asked = true;
+        self.reap().ok();
+    }
+
     fn reap(&mut self) -> Result<ExitStatus> {
         self.reaped = true;
         let start = Instant::now();

@@ -20,7 +20,9 @@ mod results;
 mod run;
 mod run_all;
 mod site;
+mod soak;
 mod table;
+mod torture;
 mod verdict;
 
 use std::process::ExitCode;
@@ -73,6 +75,10 @@ fn run_command(options: &Options) -> Result<bool> {
     let site = Site::find(options.port_base)?;
     match &options.command {
         Command::Bench(bench) => return bench::bench(&site, bench),
+        Command::Torture(torture) => {
+            return torture::torture(&site, torture);
+        }
+        Command::Soak(soak) => return soak::soak(&site, soak),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Run(run) => run::run(&site, run)?,
         Command::List => {

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     RunAll(RunAll),
     Bench(Bench),
     Run(Run),
+    Torture(Torture),
+    Soak(Soak),
     /// List the deployments, their ports and slides
     List,
 }
@@ -77,6 +79,47 @@ pub(crate) struct Bench {
     /// Use the backend that runs there instead of starting one
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) backend: Option<String>,
+}
+
+/// Kill and exchange workers, kill masters, and connect slowly, under load
+///
+/// Each deployment is asked at a constant rate meanwhile, and every request
+/// that was in no killed worker's hands has to be answered. Takes about three
+/// minutes. Exit status: 0 where all held, 1 where something did not, 130
+/// after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Torture {
+    /// Only these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// A thousand kills and three hundred reloads in all
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Do the same to uWSGI, gunicorn and nginx, where they are installed
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Write what came of it there, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Load deployments for minutes, and see that they neither fail nor grow
+///
+/// Each gets half of the requests that it can serve. Exit status: 0 where no
+/// request failed and memory, files and threads are level, 1 otherwise, 130
+/// after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Soak {
+    /// These deployments [default: native and thread]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// All deployments, two at a time
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) long: bool,
+    /// How long each is loaded; the first minute is not compared
+    #[arg(long, value_name = "MINUTES", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) minutes: u64,
 }
 
 /// Run one deployment in the foreground, with a backend

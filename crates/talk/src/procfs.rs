@@ -1,7 +1,6 @@
 //! What a server costs, as the kernel tells it in `/proc` (proc(5)).
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// A master and its workers.
@@ -38,7 +37,7 @@ impl Family {
     }
 }
 
-fn children(process: u32) -> Vec<u32> {
+pub(crate) fn children(process: u32) -> Vec<u32> {
     let file = format!("/proc/{process}/task/{process}/children");
     let text = fs::read_to_string(file).unwrap_or_default();
     let children = text.split_ascii_whitespace();
@@ -69,9 +68,13 @@ fn cpu(process: u32) -> Option<Duration> {
 }
 
 fn peak_memory(process: u32) -> Option<u64> {
-    let file = format!("/proc/{process}/status");
-    let text = fs::read_to_string(Path::new(&file)).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    memory(process, "VmHWM:")
+}
+
+/// A figure of `status`, in bytes.
+pub(crate) fn memory(process: u32, figure: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(figure))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }

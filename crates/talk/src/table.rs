@@ -27,6 +27,19 @@ fn table(medium: Medium, head: &[&str]) -> Table {
     table
 }
 
+/// A table for the terminal whose columns but the first are numbers.
+pub(crate) fn plain(
+    head: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
+    let mut table = table(Medium::Terminal, head);
+    for row in rows {
+        table.add_row(row);
+    }
+    align(&mut table, 1);
+    trim(&table)
+}
+
 /// Aligns the numbers of the columns from `first` on.
 fn align(table: &mut Table, first: usize) {
     for column in table.column_iter_mut().skip(first) {

@@ -1,0 +1,94 @@
+//! Requests at a constant rate, each on a connection of its own, while
+//! something happens to the server.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use hammer::{Arrivals, Load, Outcome, Rate, Schedule, Stop};
+use serde::Serialize;
+
+/// More than any run takes; the load ends when what it is for does.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where requests go, and how many a second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub(super) port: u16,
+    pub(super) rate: f64,
+    /// Whether each worker has a queue of its own.
+    pub(super) has_queues: bool,
+}
+
+/// What became of the requests.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Answers {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    /// Why, and how many.
+    pub(super) why: Vec<(String, u64)>,
+    /// Of those that were answered, in seconds.
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) longest: f64,
+}
+
+/// Does `what` while requests come in, and tells what became of them.
+pub(super) fn during<T>(
+    target: Target,
+    what: impl FnOnce() -> Result<T>,
+) -> Result<(T, Answers)> {
+    let Target { port, rate, .. } = target;
+    let load = Load {
+        targets: vec![hammer::Target::get(format!("http://127.0.0.1:{port}/"))],
+        stop: Stop::After(LONGEST),
+        schedule: Schedule::Open {
+            rate: Rate::constant(rate),
+            arrivals: Arrivals::Poisson { seed: 1 },
+            max_connections: 2000,
+        },
+        timeout: PATIENCE,
+        ..Load::default()
+    };
+    let over = AtomicBool::new(false);
+    let (result, outcome) = thread::scope(|scope| {
+        let hammer = scope.spawn(|| {
+            hammer::run(&load, |_| match over.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        });
+        let result = what();
+        over.store(true, Ordering::Relaxed);
+        (result, hammer.join())
+    });
+    let Ok(outcome) = outcome else {
+        bail!("the hammer panicked");
+    };
+    let outcome = outcome.context("cannot hammer")?;
+    Ok((result?, Answers::of(&outcome)))
+}
+
+impl Answers {
+    fn of(outcome: &Outcome) -> Self {
+        let errors = outcome.errors.iter();
+        let errors = errors.map(|(kind, &n)| (kind.to_string(), n));
+        let statuses = outcome.statuses.iter();
+        let statuses = statuses
+            .filter(|(status, _)| **status >= 400)
+            .map(|(status, &n)| (format!("status {status}"), n));
+        let seconds = |time: Duration| time.as_secs_f64();
+        Self {
+            requests: outcome.requests,
+            failed: outcome.failed + outcome.shed,
+            why: errors.chain(statuses).collect(),
+            p50: seconds(outcome.latency.median()),
+            p99: seconds(outcome.latency.p99()),
+            longest: seconds(outcome.latency.max()),
+        }
+    }
+}
