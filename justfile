@@ -29,6 +29,11 @@ soak *ARGS:
 hammer PORT='5000' N='20' *ARGS:
     cargo hammer --port {{PORT}} --nb_requests {{N}} {{ARGS}}
 
+# What runs now: masters, workers and threads; live: just ps --watch
+[group('talk')]
+ps *ARGS:
+    cargo talk ps {{ARGS}}
+
 # Show two apps as a diff, which is the concurrency model: just diff sync async
 [group('talk')]
 diff A B:

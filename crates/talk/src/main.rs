@@ -16,6 +16,7 @@ mod options;
 mod ports;
 mod procfs;
 mod progress;
+mod ps;
 mod results;
 mod run;
 mod run_all;
@@ -81,6 +82,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::Soak(soak) => return soak::soak(&site, soak),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Run(run) => run::run(&site, run)?,
+        Command::Ps(ps) => ps::ps(ps)?,
         Command::List => {
             let all = site.catalogue.deployments.iter();
             let rows = all.map(|deployment| {

@@ -180,7 +180,8 @@ impl Evidence {
     }
 }
 
-fn failures(outcome: &Outcome) -> Vec<(String, u64)> {
+/// Why requests failed, and how many did.
+pub(crate) fn failures(outcome: &Outcome) -> Vec<(String, u64)> {
     let errors = outcome.errors.iter();
     let errors = errors.map(|(kind, &count)| (kind.to_string(), count));
     let statuses = outcome.statuses.iter();

@@ -15,6 +15,7 @@ Examples:
   cargo talk bench async coroutine  some of it
   cargo talk run-all                every server at once, to play with
   cargo talk run process            one of them
+  cargo talk ps --watch             what runs now, live
   cargo talk bench --port-base 15000    where 5000 or 7001 is taken"
 )]
 pub(crate) struct Options {
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Run(Run),
     Torture(Torture),
     Soak(Soak),
+    Ps(Ps),
     /// List the deployments, their ports and slides
     List,
 }
@@ -133,4 +135,20 @@ pub(crate) struct Run {
     /// Options of the app, which override the deployment's file
     #[arg(last = true, value_name = "OPTIONS")]
     pub(crate) options: Vec<String>,
+}
+
+/// Show what runs now: masters, workers and threads, and what they cost
+///
+/// It shows the servers of this user (of everybody, for root), from whichever
+/// checkout and on whichever port. A process's CPU is that of its threads, and
+/// 100 is one core; MB is memory that is resident, which processes share in
+/// part; what a master has in hand is what its workers have.
+#[derive(Args, Debug)]
+pub(crate) struct Ps {
+    /// For machines
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) json: bool,
+    /// Live, with keys to sort and to hammer a deployment
+    #[arg(long)]
+    pub(crate) watch: bool,
 }

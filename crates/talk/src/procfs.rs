@@ -37,6 +37,42 @@ impl Family {
     }
 }
 
+/// A process as it is at one moment.
+pub(crate) struct Process {
+    /// What is resident, in bytes.
+    pub(crate) memory: Option<u64>,
+    /// In the order in which they started.
+    pub(crate) threads: Vec<Thread>,
+}
+
+/// A thread as it is at one moment.
+pub(crate) struct Thread {
+    pub(crate) tid: u32,
+    /// As far as the kernel keeps it: 15 bytes.
+    pub(crate) name: String,
+    /// Processor time so far.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Process {
+    /// Without a thread where it is gone.
+    pub(crate) fn of(process: u32) -> Self {
+        let threads = tasks(process).into_iter().filter_map(|tid| {
+            let file = format!("/proc/{process}/task/{tid}/comm");
+            let name = fs::read(file).ok()?;
+            Some(Thread {
+                tid,
+                name: String::from_utf8_lossy(&name).trim_end().to_owned(),
+                cpu: thread_cpu(process, tid),
+            })
+        });
+        Self {
+            memory: memory(process, "VmRSS:"),
+            threads: threads.collect(),
+        }
+    }
+}
+
 pub(crate) fn children(process: u32) -> Vec<u32> {
     let file = format!("/proc/{process}/task/{process}/children");
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -52,19 +88,19 @@ fn tasks(process: u32) -> Vec<u32> {
         .collect()
 }
 
-/// schedstat counts nanoseconds, where stat counts hundredths of a second.
 /// It knows the threads that live only; no model here ends threads while
 /// it serves.
 fn cpu(process: u32) -> Option<Duration> {
     let tasks = tasks(process).into_iter();
-    tasks
-        .map(|task| {
-            let file = format!("/proc/{process}/task/{task}/schedstat");
-            let text = fs::read_to_string(file).ok()?;
-            let nanos = text.split_ascii_whitespace().next()?.parse().ok()?;
-            Some(Duration::from_nanos(nanos))
-        })
-        .sum()
+    tasks.map(|task| thread_cpu(process, task)).sum()
+}
+
+/// schedstat counts nanoseconds, where stat counts hundredths of a second.
+fn thread_cpu(process: u32, thread: u32) -> Option<Duration> {
+    let file = format!("/proc/{process}/task/{thread}/schedstat");
+    let text = fs::read_to_string(file).ok()?;
+    let nanos = text.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 fn peak_memory(process: u32) -> Option<u64> {
@@ -89,6 +125,13 @@ mod tests {
         assert!(cpu(here).is_none_or(|cpu| !cpu.is_zero()));
         assert!(peak_memory(here).unwrap() > 100_000);
         assert!(!tasks(here).is_empty());
+        let process = Process::of(here);
+        assert!(process.memory <= peak_memory(here), "resident now and ever");
+        // A test has a thread of its own, which has its name.
+        let test = std::thread::current();
+        let test = &test.name().unwrap().as_bytes()[..15];
+        let mut names = process.threads.iter().map(|t| t.name.as_bytes());
+        assert!(names.any(|name| test.starts_with(name)));
     }
 
     #[test]
@@ -97,5 +140,7 @@ mod tests {
         let gone = Family::of(0);
         assert!(gone.workers.is_empty());
         assert_eq!((gone.peak_memory(), gone.threads()), (None, 0));
+        let gone = Process::of(0);
+        assert!(gone.memory.is_none() && gone.threads.is_empty());
     }
 }

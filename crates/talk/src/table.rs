@@ -84,6 +84,20 @@ fn takers(deployment: &Deployment) -> String {
     }
 }
 
+/// What runs: a name, figures, and last what needs words.
+pub(crate) fn processes<const N: usize>(
+    head: &[&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let mut table = table(Medium::Terminal, head);
+    table.add_rows(rows);
+    align(&mut table, 1);
+    if let Some(words) = table.column_mut(N - 1) {
+        words.set_cell_alignment(CellAlignment::Left);
+    }
+    trim(&table)
+}
+
 /// The results as a terminal shows them.
 pub(crate) fn terminal(results: &Results) -> String {
     let head = [

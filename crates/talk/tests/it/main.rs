@@ -15,6 +15,7 @@ mod lives;
 mod names;
 mod overload;
 mod processes;
+mod ps;
 mod reload;
 mod restart;
 mod start;
