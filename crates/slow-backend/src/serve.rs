@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -46,6 +46,7 @@ pub(crate) fn serve(
             stats: *stats,
             longest: options.max_duration.seconds(),
             turns: Arc::new(Semaphore::new(waiting)),
+            requests: worker.requests.clone(),
         };
         let listener = TcpListener::from_std(worker.listener)?;
         let stop = pipe::Receiver::from_owned_fd(worker.stop.try_clone()?)?;
@@ -96,6 +97,7 @@ struct Backend {
     longest: f64,
     /// One for each call that may wait; who has none queues.
     turns: Arc<Semaphore>,
+    requests: Requests,
 }
 
 #[derive(Deserialize)]
@@ -106,8 +108,12 @@ struct Asked {
 /// Answers after `duration` seconds, without a thread of its own.
 async fn wait(
     State(backend): State<Backend>,
+    method: Method,
+    target: Uri,
     Query(asked): Query<Asked>,
 ) -> Response {
+    let line = format!("{method} {target}");
+    let _in_hand = backend.requests.begin(line.as_bytes());
     let seconds = match seconds(asked.duration.as_deref(), backend.longest) {
         Ok(seconds) => seconds,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason),
