@@ -142,7 +142,8 @@ pub(crate) struct Run {
 /// It shows the servers of this user (of everybody, for root), from whichever
 /// checkout and on whichever port. A process's CPU is that of its threads, and
 /// 100 is one core; MB is memory that is resident, which processes share in
-/// part; what a master has in hand is what its workers have.
+/// part; what a master has in hand is what its workers have. "3 wait" are
+/// connections in its backlog, which no worker has taken yet.
 #[derive(Args, Debug)]
 pub(crate) struct Ps {
     /// For machines

@@ -1,5 +1,6 @@
 //! What a server costs, as the kernel tells it in `/proc` (proc(5)).
 
+use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Process {
     pub(crate) memory: Option<u64>,
     /// In the order in which they started.
     pub(crate) threads: Vec<Thread>,
+    /// The inodes of the sockets that it has open.
+    pub(crate) sockets: HashSet<u64>,
 }
 
 /// A thread as it is at one moment.
@@ -69,6 +72,7 @@ impl Process {
         Self {
             memory: memory(process, "VmRSS:"),
             threads: threads.collect(),
+            sockets: sockets(process),
         }
     }
 }
@@ -86,6 +90,17 @@ fn tasks(process: u32) -> Vec<u32> {
     tasks
         .filter_map(|task| task.file_name().to_str()?.parse().ok())
         .collect()
+}
+
+fn sockets(process: u32) -> HashSet<u64> {
+    let folder = fs::read_dir(format!("/proc/{process}/fd"));
+    let files = folder.into_iter().flatten().flatten();
+    let sockets = files.filter_map(|file| {
+        let target = fs::read_link(file.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?;
+        inode.strip_suffix(']')?.parse().ok()
+    });
+    sockets.collect()
 }
 
 /// It knows the threads that live only; no model here ends threads while
@@ -132,6 +147,8 @@ mod tests {
         let test = &test.name().unwrap().as_bytes()[..15];
         let mut names = process.threads.iter().map(|t| t.name.as_bytes());
         assert!(names.any(|name| test.starts_with(name)));
+        let _socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(!Process::of(here).sockets.is_empty());
     }
 
     #[test]

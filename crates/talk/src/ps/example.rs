@@ -7,7 +7,7 @@ use super::sight::{Cost, Master, Sight, Thread, Worker};
 pub(super) fn sight() -> Sight {
     let mut busy = worker(1, 21, &["worker-1-core-0"], 1.0);
     busy.status.in_hand = 1;
-    busy.status.connections = 3;
+    busy.connections = 3;
     busy.status.oldest = Some(Oldest {
         request: "GET /\u{1b}[2J".to_owned(),
         age: 0.43,
@@ -34,6 +34,7 @@ fn master(name: &str, pid: u32, port: u16, workers: Vec<Worker>) -> Master {
         http: Some(([127, 0, 0, 1], port).into()),
         state: "serving".to_owned(),
         generation: 1,
+        waiting: if name == "async" { 18 } else { 0 },
         cost: cost(pid, &["master"], 0.0),
         workers,
     }
@@ -48,11 +49,11 @@ fn worker(number: usize, pid: u32, threads: &[&str], cpu: f64) -> Worker {
             generation: 1,
             age: 1.0,
             served: 7,
-            connections: 0,
             in_hand: 0,
             oldest: None,
             silent: None,
         },
+        connections: 0,
         cost: cost(pid, threads, cpu),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::masters::{self, Status, Unheard};
+use super::sockets::Sockets;
 use crate::procfs::Process;
 
 /// What was seen at one moment.
@@ -15,6 +16,7 @@ pub(super) struct Look {
     pub(super) unheard: Vec<Unheard>,
     /// Masters and workers, by pid.
     pub(super) processes: HashMap<u32, Process>,
+    pub(super) sockets: Sockets,
 }
 
 impl Look {
@@ -31,6 +33,7 @@ impl Look {
             masters,
             unheard,
             processes,
+            sockets: Sockets::read(),
         })
     }
 }

@@ -52,7 +52,6 @@ pub(super) struct WorkerStatus {
     /// Seconds since the fork.
     pub(super) age: f64,
     pub(super) served: u64,
-    pub(super) connections: u64,
     pub(super) in_hand: u64,
     pub(super) oldest: Option<Oldest>,
     /// Seconds since its threads that wait for requests all came round.

@@ -1,6 +1,6 @@
 //! What two looks make up: shares of the time between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Master {
     pub(super) http: Option<SocketAddr>,
     pub(super) state: String,
     pub(super) generation: u64,
+    /// Connections that no worker has taken yet.
+    pub(super) waiting: u64,
     #[serde(flatten)]
     pub(super) cost: Cost,
     pub(super) workers: Vec<Worker>,
@@ -35,6 +37,9 @@ pub(super) struct Master {
 pub(super) struct Worker {
     #[serde(flatten)]
     pub(super) status: WorkerStatus,
+    /// That it has taken, as the kernel counts them: not every server keeps
+    /// account of them.
+    pub(super) connections: usize,
     #[serde(flatten)]
     pub(super) cost: Cost,
 }
@@ -58,17 +63,12 @@ pub(super) struct Thread {
 impl Sight {
     /// Shows what `after` has: `before` is what it is compared with.
     pub(super) fn between(before: &Look, after: &Look) -> Self {
-        let elapsed = after.at.saturating_duration_since(before.at);
-        let cost = |pid| match after.processes.get(&pid) {
-            Some(now) => Cost::of(before.processes.get(&pid), now, elapsed),
-            None => Cost::default(),
-        };
         Self {
-            seconds: elapsed.as_secs_f64(),
+            seconds: after.at.duration_since(before.at).as_secs_f64(),
             masters: after
                 .masters
                 .iter()
-                .map(|status| Master::of(status, cost))
+                .map(|status| Master::of(status, before, after))
                 .collect(),
             unheard: after.unheard.clone(),
         }
@@ -76,17 +76,35 @@ impl Sight {
 }
 
 impl Master {
-    fn of(status: &Status, cost: impl Fn(u32) -> Cost) -> Self {
+    fn of(status: &Status, before: &Look, after: &Look) -> Self {
+        let elapsed = after.at.duration_since(before.at);
+        let cost = |pid| match after.processes.get(&pid) {
+            Some(now) => Cost::of(before.processes.get(&pid), now, elapsed),
+            None => Cost::default(),
+        };
+        let open = |pid| after.processes.get(&pid).map(|now| &now.sockets);
+        let port = status.http.map(|http| http.port());
         let workers = status.workers.iter().map(|status| Worker {
+            connections: match (open(status.pid), port) {
+                (Some(open), Some(port)) => {
+                    after.sockets.connections(open, port)
+                }
+                _ => 0,
+            },
             status: status.clone(),
             cost: cost(status.pid),
         });
+        // Some workers have listening sockets of their own.
+        let workers_pids = status.workers.iter().map(|worker| worker.pid);
+        let pids = workers_pids.chain([status.pid]);
+        let all: HashSet<_> = pids.filter_map(open).flatten().collect();
         Self {
             name: status.name.clone(),
             pid: status.pid,
             http: status.http,
             state: status.state.clone(),
             generation: status.generation,
+            waiting: after.sockets.waiting(&all),
             cost: cost(status.pid),
             workers: workers.collect(),
         }
@@ -97,8 +115,8 @@ impl Master {
         self.workers.iter().map(|w| w.status.in_hand).sum()
     }
 
-    pub(super) fn connections(&self) -> u64 {
-        self.workers.iter().map(|w| w.status.connections).sum()
+    pub(super) fn connections(&self) -> usize {
+        self.workers.iter().map(|w| w.connections).sum()
     }
 
     /// By the workers that it has now.
@@ -155,6 +173,7 @@ mod tests {
         procfs::Process {
             memory: Some(1),
             threads: threads.collect(),
+            sockets: HashSet::new(),
         }
     }
 

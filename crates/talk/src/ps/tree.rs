@@ -60,7 +60,7 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug)]
 struct Counts {
     in_hand: u64,
-    connections: u64,
+    connections: usize,
     served: u64,
 }
 
@@ -206,12 +206,16 @@ impl Row {
             pid,
             state,
             generation,
+            waiting,
             ..
         } = master;
-        let state = match generation {
-            1 => clean(state),
-            _ => format!("{}, generation {generation}", clean(state)),
-        };
+        let mut state = clean(state);
+        if *generation > 1 {
+            state.push_str(&format!(", generation {generation}"));
+        }
+        if *waiting > 0 {
+            state.push_str(&format!(", {waiting} wait"));
+        }
         Self {
             key: Key {
                 pid: *pid,
@@ -232,7 +236,11 @@ impl Row {
     }
 
     fn of_worker(master: &Master, worker: &Worker, branch: &str) -> Self {
-        let Worker { status, cost } = worker;
+        let Worker {
+            status,
+            connections,
+            cost,
+        } = worker;
         let mut state = Vec::new();
         if status.state != "serving" {
             state.push(clean(&status.state));
@@ -256,7 +264,7 @@ impl Row {
             memory: cost.memory_bytes,
             counts: Some(Counts {
                 in_hand: status.in_hand,
-                connections: status.connections,
+                connections: *connections,
                 served: status.served,
             }),
             state: state.join(", "),
@@ -264,8 +272,17 @@ impl Row {
     }
 
     pub(super) fn cells(&self) -> [String; COLUMNS] {
-        let count = |figure: fn(Counts) -> u64| {
-            self.counts.map_or(String::new(), |c| figure(c).to_string())
+        let [in_hand, connections, served] = match self.counts {
+            None => [const { String::new() }; 3],
+            Some(Counts {
+                in_hand,
+                connections,
+                served,
+            }) => [
+                in_hand.to_string(),
+                connections.to_string(),
+                served.to_string(),
+            ],
         };
         let cpu = self.cpu.map(|cpu| format!("{cpu:.1}"));
         let memory = self.memory.map(|m| format!("{:.1}", m as f64 / 1e6));
@@ -278,9 +295,9 @@ impl Row {
             self.key.thread.unwrap_or(self.key.pid).to_string(),
             cpu.unwrap_or_else(|| "–".to_owned()),
             memory.unwrap_or_else(|| unknown.to_owned()),
-            count(|c| c.in_hand),
-            count(|c| c.connections),
-            count(|c| c.served),
+            in_hand,
+            connections,
+            served,
             self.state.clone(),
         ]
     }
@@ -334,7 +351,7 @@ thread :5002            30    0.0  3.0        0      0       7  serving
    ├─ worker-1-core-1   32    0.0
    ├─ worker-1-core-2   33    0.0
    └─ worker-1-core-3   34   40.0
-async :5100             20    0.0  2.0        1      3      14  serving
+async :5100             20    0.0  2.0        1      3      14  serving, 18 wait
 ├─ worker 1             21    1.0  2.1        1      3       7  \
 0.4 s GET /\u{fffd}[2J
 │  └─ worker-1-core-0   21    1.0

@@ -66,27 +66,36 @@ fn show(
     let colours = env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let mut view = View::new(colours);
     let mut hammering: Option<Hammering> = None;
+    let mut is_old = true;
     loop {
         interrupt.check()?;
         match sights.try_recv() {
-            Ok(sight) => view.see(sight?),
+            Ok(sight) => {
+                view.see(sight?);
+                is_old = true;
+            }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => bail!("nobody looks any more"),
         }
         if let Some(over) = hammering.take_if(|h| h.is_over()) {
             view.news = News::Line(over.result());
+            is_old = true;
         } else if let Some(hammering) = &hammering {
             view.news = News::Hammering {
                 name: hammering.name().to_owned(),
                 state: hammering.state(),
             };
+            is_old = true;
         }
-        terminal
-            .draw(|frame| view.draw(frame))
-            .context("cannot draw")?;
+        if is_old {
+            let drawn = terminal.draw(|frame| view.draw(frame));
+            drawn.context("cannot draw")?;
+        }
         if !event::poll(TICK).context("cannot wait for keys")? {
+            is_old = false;
             continue;
         }
+        is_old = true;
         let event = event::read().context("cannot read keys")?;
         let key = event.as_key_press_event();
         match key.and_then(|key| view.press(key)) {

@@ -115,6 +115,21 @@ fn what_runs_is_shown_with_what_it_has_in_hand() {
     let later = told(asynchronous.pid()).unwrap();
     assert!(age(&later) > age(&busy), "{busy} and then {later}");
 
+    // So has the backend.
+    let calls = wait_for(&backend, &[&["worker-1"], &["worker-2"]], 1);
+    let lines = array(&calls, "workers").iter();
+    let lines = lines.filter_map(|worker| worker["oldest"]["request"].as_str());
+    assert_eq!(lines.collect::<Vec<_>>(), ["GET /?duration=50"], "{calls}");
+
+    // Its two workers take one at a time.
+    let _others = [(); 2].map(|()| {
+        let mut stream = connect(asynchronous.port);
+        stream.write_all(request).unwrap();
+        stream
+    });
+    let busy = wait_for(&asynchronous, &loops, 2);
+    assert_eq!(busy["waiting"], 1, "{busy}");
+
     shows_a_tree(&ps(&[]), &thread, "thread", &cores);
 
     let pids = [&thread, &asynchronous].map(Server::pid);
@@ -124,7 +139,7 @@ fn what_runs_is_shown_with_what_it_has_in_hand() {
         let told = told(gone.pid()).unwrap_or_default();
         told["state"] == "stopping" && {
             let workers = array(&told, "workers");
-            workers.len() == 1 && workers[0]["state"] == "leaving"
+            workers.len() == 2 && workers[1]["state"] == "leaving"
         }
     });
     // A second one does not wait for it.
