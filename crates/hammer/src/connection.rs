@@ -1,10 +1,14 @@
 //! One connection and the request that it carries.
+//!
+//! What every request does goes to the kernel by way of rustix: each send
+//! and receive of libc's is a point where a thread may be cancelled, which
+//! costs two atomic operations and is of no use here.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::errno::Errno;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::record::Moments;
@@ -12,7 +16,7 @@ use crate::response::Reader;
 
 /// One connection and the request that it carries.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     /// Which of the plan's servers it leads to.
     pub(crate) server: usize,
     /// Tells it from others that had its place in the table.
@@ -77,7 +81,7 @@ impl Connection {
             Err(error) => return Err(error),
         }
         Ok(Self {
-            stream: socket.into(),
+            socket,
             server,
             generation: 0,
             phase: Phase::Connecting,
@@ -91,13 +95,17 @@ impl Connection {
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.socket.as_fd()
     }
 
     /// Sends as much as the kernel takes; how much, or `None` where it
     /// takes nothing now.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        now_or_later(self.stream.write(&bytes[self.written..]))
+        now_or_later(send(
+            &self.socket,
+            &bytes[self.written..],
+            SendFlags::NOSIGNAL,
+        ))
     }
 
     /// Reads what there is; `None` where there is nothing now.
@@ -105,23 +113,26 @@ impl Connection {
         &mut self,
         buffer: &mut [u8],
     ) -> io::Result<Option<usize>> {
-        now_or_later(self.stream.read(buffer))
+        let result = recv(&self.socket, buffer, RecvFlags::empty());
+        now_or_later(result.map(|(count, _)| count))
     }
 
     /// Why the connection could not be opened.
     pub(crate) fn error(&self) -> Option<io::Error> {
-        self.stream.take_error().ok().flatten()
+        self.socket.take_error().ok().flatten()
     }
 }
 
-fn now_or_later(result: io::Result<usize>) -> io::Result<Option<usize>> {
+fn now_or_later(
+    result: rustix::io::Result<usize>,
+) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn in_progress(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::EINPROGRESS as i32)
+    error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error())
 }

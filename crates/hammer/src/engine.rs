@@ -1,14 +1,15 @@
 //! The loop: one thread, one epoll, a table of connections.
 //!
 //! What makes it cheap: a connection is registered once, edge-triggered; a
-//! request's bytes are ready; one buffer serves all reads; the next request
-//! leaves as soon as the last answer was read, without another wait. A
-//! request on a kept connection costs one send, one receive, and its share
-//! of a wait.
+//! request's bytes are ready; one buffer serves all reads. A request on a
+//! kept connection costs one send, one receive, and its share of a wait.
 //!
-//! What makes it true: the clock is read after every receive, so that no
-//! answer is timed by the batch that it came in; and the loop asks only the
-//! pacer whether to start a request, whatever the schedule.
+//! What makes it true: a turn reads all answers that are there before it
+//! starts the requests that take their places, since a send costs several
+//! receives, and an answer that waited for sends would look late. The clock
+//! is read after every receive and before every start, so that nothing is
+//! timed by the turn that it came in. And the loop asks only the pacer
+//! whether to start a request, whatever the schedule.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -34,7 +35,8 @@ use crate::response::Fed;
 use crate::usage::Usage;
 use crate::verdict::SHORTEST;
 
-/// So many requests are started before the answers get their turn.
+/// So many requests are started before the answers get their turn, or as
+/// many as the turn before had events, so that a loop stays as full as asked.
 const BURST: usize = 64;
 const EVENTS: usize = 512;
 const BUFFER: usize = 64 * 1024;
@@ -63,8 +65,6 @@ pub(crate) struct Engine<'a> {
     open: usize,
     most: usize,
     in_flight: usize,
-    /// When a request last ended.
-    ended: u64,
     buffer: Vec<u8>,
     /// No request's time is up before.
     next_deadline: u64,
@@ -119,7 +119,6 @@ impl<'a> Engine<'a> {
             open: 0,
             most: plan.connections / threads + extra,
             in_flight: 0,
-            ended: 0,
             buffer: vec![0; BUFFER],
             next_deadline: 0,
             next_tick: TICK,
@@ -138,9 +137,9 @@ impl<'a> Engine<'a> {
     ) -> Result<Ended, Error> {
         let mut started = Usage::of_this_thread();
         let mut events = [EpollEvent::empty(); EVENTS];
+        let mut count = 0;
         loop {
-            let next = self.start_due();
-            let now = self.now();
+            let (next, now) = self.start_due(count.max(BURST));
             let over = next == Next::Done && self.in_flight == 0;
             if next == Next::Done && self.load_done.is_none() {
                 self.load_done = Some(Usage::of_this_thread());
@@ -170,7 +169,7 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let patience = self.patience(next, now)?;
-            let count = match self
+            count = match self
                 .epoll
                 .wait(&mut events, EpollTimeout::from(patience))
             {
@@ -186,25 +185,23 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Starts what is due, and says what comes after.
-    fn start_due(&mut self) -> Next {
-        let mut next = Next::Busy;
-        for _ in 0..BURST {
-            next = self.start_next(self.now());
-            if !matches!(next, Next::Due { .. }) {
-                break;
+    /// Starts what is due, but no more than so many; says what comes after,
+    /// and the time.
+    fn start_due(&mut self, most: usize) -> (Next, u64) {
+        let targets = self.plan.requests.len() as u64;
+        let mut started = 0;
+        loop {
+            let now = self.now();
+            let next = self.pacer.next(now, self.in_flight);
+            let Next::Due { index, at } = next else {
+                return (next, now);
+            };
+            self.start((index % targets) as usize, at, now);
+            started += 1;
+            if started == most {
+                return (next, now);
             }
         }
-        next
-    }
-
-    fn start_next(&mut self, now: u64) -> Next {
-        let next = self.pacer.next(now, self.in_flight);
-        if let Next::Due { index, at } = next {
-            let count = self.plan.requests.len() as u64;
-            self.start((index % count) as usize, at, now);
-        }
-        next
     }
 
     /// Starts a request on a connection that is idle, or on a new one, or
@@ -389,7 +386,6 @@ impl<'a> Engine<'a> {
         let Some(connection) = &mut self.table[place] else {
             return;
         };
-        let in_flight = self.in_flight;
         let down =
             flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
         if connection.phase == Phase::Connecting && down {
@@ -403,9 +399,6 @@ impl<'a> Engine<'a> {
         let readable = hangup || flags.contains(EpollFlags::EPOLLIN);
         if readable && self.is(place, (token >> 32) as u32) {
             self.receive(place, hangup, None);
-        }
-        if self.in_flight < in_flight {
-            self.start_next(self.ended);
         }
     }
 
@@ -477,7 +470,6 @@ impl<'a> Engine<'a> {
             return;
         };
         self.in_flight -= 1;
-        self.ended = now;
         if connection.measured {
             let status = connection.reader.status();
             self.recorder.answered(status, &connection.at, now);
@@ -500,7 +492,6 @@ impl<'a> Engine<'a> {
     fn fail(&mut self, place: usize, kind: ErrorKind, now: u64) {
         if let Some(connection) = &self.table[place] {
             self.in_flight -= 1;
-            self.ended = now;
             if connection.measured {
                 self.recorder.failed(kind, now);
             }
