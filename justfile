@@ -124,6 +124,11 @@ app-coroutine *ARGS:
 app-offload *ARGS:
     cargo run --release --package app-offload -- {{ARGS}}
 
+# The hammer beside wrk and oha, where they are installed: just bench-hammer 9 2
+[group('development')]
+bench-hammer ROUNDS='5' SECONDS='3':
+    cargo bench --package hammer --bench peers -- {{ROUNDS}} {{SECONDS}}
+
 # Everything that can be tested without the real ports.
 [group('development')]
 test *ARGS:
