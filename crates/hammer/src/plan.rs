@@ -109,11 +109,10 @@ fn check(load: &Load) -> Result<(), Error> {
         Schedule::Open { rate, .. } => {
             let ends = rate.stages.iter().map(|stage| stage.rate);
             let mut rates = ends.chain([rate.start]);
-            if !rates.all(|rate| rate.is_finite() && rate >= 0.0) {
+            if !rates.clone().all(|rate| rate.is_finite() && rate >= 0.0) {
                 return refuse("a rate that is no number from zero on");
             }
-            let last = rate.stages.last().map_or(rate.start, |s| s.rate);
-            if last == 0.0 && rate.stages.is_empty() {
+            if rates.all(|rate| rate == 0.0) {
                 return refuse("a rate of zero");
             }
         }

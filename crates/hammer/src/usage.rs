@@ -48,7 +48,11 @@ impl Usage {
         Cpu {
             user,
             system,
-            busy: if elapsed > 0.0 { busy / elapsed } else { 0.0 },
+            // What the kernel counts in ticks may be more than a short run.
+            busy: match elapsed > 0.0 {
+                true => (busy / elapsed).min(1.0),
+                false => 0.0,
+            },
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hammer::{Arrivals, Family, Load, Rate, Schedule, Stage, Stop, Target};
 
+use super::report;
 use super::threshold::Threshold;
 use super::units::{parse_duration, parse_header, parse_rate, parse_stages};
 
@@ -23,7 +24,8 @@ const MOST_THREADS: i64 = 1024;
     max_term_width = 80,
     after_help = AFTERWORD,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    group = ArgGroup::new("open loop").args(["rate", "stages"]).multiple(true)
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -99,6 +101,7 @@ pub(crate) struct Args {
         long,
         value_enum,
         default_value_t,
+        requires = "open loop",
         help_heading = "When requests start"
     )]
     arrivals: Spread,
@@ -108,13 +111,19 @@ pub(crate) struct Args {
         long,
         value_name = "N",
         default_value_t = 1,
+        requires = "open loop",
         help_heading = "When requests start"
     )]
     seed: u64,
 
     /// Open loop: shed requests past this many connections (default: 10000,
     /// or what the limit on open files allows)
-    #[arg(long, value_name = "N", help_heading = "When requests start")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "open loop",
+        help_heading = "When requests start"
+    )]
     max_connections: Option<u32>,
 
     /// Threads that share the load
@@ -310,8 +319,9 @@ impl Args {
         })?;
         if let Some(shell) = args.completions {
             let mut command = Self::command();
-            let mut stdout = std::io::stdout();
-            clap_complete::generate(shell, &mut command, "hammer", &mut stdout);
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "hammer", &mut script);
+            report::print(&String::from_utf8_lossy(&script))?;
             std::process::exit(0);
         }
         Ok(args)

@@ -21,8 +21,11 @@ pub(crate) fn run(options: &Compare) -> anyhow::Result<Exit> {
         let count =
             |of: fn(&Outcome) -> u64| -> u64 { read.runs.iter().map(of).sum() };
         text.push_str(&format!(
-            "\n{name}: {} runs, {} requests, {} failed",
-            read.runs.len(),
+            "\n{name}: {}, {} requests, {} failed",
+            match read.runs.len() {
+                1 => "1 run".to_owned(),
+                runs => format!("{runs} runs"),
+            },
             count(|run| run.requests),
             count(|run| run.failed),
         ));

@@ -172,6 +172,9 @@ fn a_command_that_makes_no_sense_is_refused_in_one_line() {
     assert_usage(&["-c1", "--rate=5"], &["--rate"]);
     assert_usage(&["--rate=fast"], &["--rate", "500/s"]);
     assert_usage(&["--stages=10s"], &["--stages", "10s:100"]);
+    assert_usage(&["--stages=1s:0"], &["rate of zero"]);
+    assert_usage(&["--arrivals=poisson"], &["--rate", "--stages"]);
+    assert_usage(&["--max-connections=9"], &["--rate", "--stages"]);
     assert_usage(&["-H", "nothing"], &["--header", "colon"]);
     assert_usage(&["--body-file=/nowhere"], &["/nowhere"]);
     assert_usage(&["--json=/nowhere/at/all"], &["/nowhere/at/all"]);
@@ -183,6 +186,18 @@ fn a_host_without_an_address_is_said_so() {
     assert_exit(&output, 1);
     assert_eq!(stderr(&output).lines().count(), 1);
     assert!(stderr(&output).contains("nowhere.invalid"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_nobodys_fault() {
+    let server = Server::answering(OK);
+    for args in [&["--completions", "bash"][..], &["-n3", &server.url()]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(args).stdout(writer).output().unwrap();
+        assert_exit(&output, 0);
+        assert_eq!(stderr(&output), "");
+    }
 }
 
 #[test]
