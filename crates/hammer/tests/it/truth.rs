@@ -151,7 +151,8 @@ fn what_waits_for_a_connection_waits_from_its_own_moment() {
 
 #[test]
 fn a_slow_start_is_told_from_what_follows() {
-    let (warm, slow) = (Duration::from_millis(500), Duration::from_millis(80));
+    // So slow that a busy machine is seldom half as slow by itself.
+    let (warm, slow) = (500 * MS, 400 * MS);
     let slow_ones = Arc::new(AtomicU64::new(0));
     let counted = slow_ones.clone();
     let start = OnceLock::new();
