@@ -1,8 +1,8 @@
 //! What runs now: the slides' htop, of masters, workers and threads.
 //!
-//! 1. masters.rs: who is asked, and what each tells;
-//! 2. look.rs: that and what the kernel tells, at one moment; sockets.rs: who
-//!    has which connections;
+//! 1. ../masters.rs: who is asked, and what each tells;
+//! 2. look.rs: that and what the kernel tells, at one moment;
+//!    ../sockets.rs: who has which connections;
 //! 3. sight.rs: two looks, and what happened between them;
 //! 4. tree.rs: a sight as sorted rows, for whoever shows them;
 //! 5. watch.rs: the live view: a loop over sights and keys; view.rs: what it
@@ -12,9 +12,7 @@
 mod example;
 mod hammering;
 mod look;
-mod masters;
 mod sight;
-mod sockets;
 mod tree;
 mod view;
 mod watch;

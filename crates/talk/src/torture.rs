@@ -3,11 +3,11 @@
 //!
 //! 1. plan.rs: which load a deployment is put under;
 //! 2. kills.rs, reloads.rs, orphans.rs, slow.rs: one way to torture each;
-//! 3. load.rs: the requests meanwhile; hands.rs: which of them a worker has;
+//! 3. load.rs: the requests meanwhile; victim.rs: a master, a worker, and
+//!    what it has in its hands;
 //! 4. peers.rs: the same for uWSGI, gunicorn and nginx;
 //! 5. report.rs: what came of it, and whether it is as promised.
 
-mod hands;
 mod kills;
 mod load;
 mod orphans;

@@ -1,7 +1,7 @@
 //! A sight for tests: two deployments and the backend.
 
-use super::masters::{Oldest, WorkerStatus};
 use super::sight::{Cost, Master, Sight, Thread, Worker};
+use crate::masters::{Oldest, WorkerStatus};
 
 /// `async` has a request in hand, and `thread` is the one that computes.
 pub(super) fn sight() -> Sight {

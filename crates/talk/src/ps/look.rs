@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::masters::{self, Status, Unheard};
-use super::sockets::Sockets;
+use crate::masters::{self, Status, Unheard};
 use crate::procfs::Process;
+use crate::sockets::Sockets;
 
 /// What was seen at one moment.
 pub(super) struct Look {

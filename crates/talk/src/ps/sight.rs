@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::look::Look;
-use super::masters::{Status, Unheard, WorkerStatus};
+use crate::masters::{Status, Unheard, WorkerStatus};
 use crate::procfs;
 
 /// What runs, as `--json` tells it.

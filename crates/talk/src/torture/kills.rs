@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
-use super::hands;
 use super::load::{self, Answers, Target};
 use super::plan::PAUSE;
-use super::victim::{Status, files, send, zombies};
+use super::victim::{files, in_hands, send, serving, zombies};
 use crate::interrupt::Interrupt;
+use crate::masters::ask_one;
 use crate::procfs;
 
 /// How long a worker may take to be replaced.
@@ -88,7 +88,7 @@ fn resident(pid: u32) -> u64 {
 /// Kills one worker; what it had in its hands, and how long it took until
 /// another one took requests.
 fn one(master: u32, target: Target) -> Result<(u64, Duration)> {
-    let before = Status::of(master)?.serving();
+    let before = serving(&ask_one(master)?);
     let Some(&victim) = pick(&before) else {
         bail!("no worker takes requests");
     };
@@ -97,11 +97,11 @@ fn one(master: u32, target: Target) -> Result<(u64, Duration)> {
         // Where it has a queue, that would only fill meanwhile.
         send(victim, Signal::SIGSTOP)?;
     }
-    let held = hands::connections(victim, target.port)?;
+    let held = in_hands(victim, target.port);
     let killed = Instant::now();
     send(victim, Signal::SIGKILL)?;
     loop {
-        let now = Status::of(master)?.serving();
+        let now = serving(&ask_one(master)?);
         let is_new = |pid: &u32| !before.contains(pid);
         if now.iter().any(is_new) {
             return Ok((held, killed.elapsed()));

@@ -14,10 +14,9 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
-use super::hands;
 use super::load::{self, Answers, Target};
 use super::plan::{PAUSE, Plan};
-use super::victim::send;
+use super::victim::{in_hands, send};
 use crate::backend::Backend;
 use crate::interrupt::Interrupt;
 use crate::procfs::children;
@@ -145,7 +144,7 @@ fn torture(
             let workers = children(master);
             let victim = workers[kill * 7 % workers.len().max(1)];
             send(victim, Signal::SIGSTOP)?;
-            held += hands::connections(victim, port)?;
+            held += in_hands(victim, port);
             send(victim, Signal::SIGKILL)?;
             interrupt.wait(PAUSE)?;
         }

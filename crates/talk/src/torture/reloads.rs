@@ -8,8 +8,9 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::load::{self, Answers, Target};
-use super::victim::{Status, send};
+use super::victim::{is_settled, send};
 use crate::interrupt::Interrupt;
+use crate::masters::ask_one;
 
 /// How long a reload may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,12 +51,12 @@ pub(super) fn reload(
 }
 
 fn one(master: u32) -> Result<Duration> {
-    let before = Status::of(master)?;
+    let before = ask_one(master)?;
     let start = Instant::now();
     send(master, Signal::SIGHUP)?;
     loop {
-        let now = Status::of(master)?;
-        if now.generation > before.generation && now.is_settled() {
+        let now = ask_one(master)?;
+        if now.generation > before.generation && is_settled(&now) {
             return Ok(start.elapsed());
         }
         if start.elapsed() > PATIENCE {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fs;
 
 /// Every TCP socket of this machine, or of this part of it.
-pub(super) struct Sockets(Vec<Socket>);
+pub(crate) struct Sockets(Vec<Socket>);
 
 struct Socket {
     inode: u64,
@@ -17,7 +17,7 @@ struct Socket {
 const LISTENS: &str = "0A";
 
 impl Sockets {
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let files = ["/proc/net/tcp", "/proc/net/tcp6"];
         // Without IPv6 there is only one.
         let texts = files.map(fs::read_to_string);
@@ -30,7 +30,7 @@ impl Sockets {
     }
 
     /// How many connections to its own `port` a process has `open`.
-    pub(super) fn connections(&self, open: &HashSet<u64>, port: u16) -> usize {
+    pub(crate) fn connections(&self, open: &HashSet<u64>, port: u16) -> usize {
         let taken = self.0.iter().filter(|socket| {
             socket.waiting.is_none()
                 && socket.port == port
@@ -40,7 +40,7 @@ impl Sockets {
     }
 
     /// How many connections wait at the listening sockets among `open`.
-    pub(super) fn waiting(&self, open: &HashSet<&u64>) -> u64 {
+    pub(crate) fn waiting(&self, open: &HashSet<&u64>) -> u64 {
         let ours = self.0.iter().filter(|s| open.contains(&s.inode));
         ours.filter_map(|socket| socket.waiting).sum()
     }

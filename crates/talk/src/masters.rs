@@ -15,7 +15,7 @@ use std::panic;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
@@ -32,43 +32,43 @@ const VERSION: u32 = 1;
 
 /// What a master tells of itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Status {
+pub(crate) struct Status {
     version: u32,
-    pub(super) name: String,
-    pub(super) pid: u32,
-    pub(super) http: Option<SocketAddr>,
-    pub(super) state: String,
-    pub(super) generation: u64,
-    pub(super) workers: Vec<WorkerStatus>,
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) state: String,
+    pub(crate) generation: u64,
+    pub(crate) workers: Vec<WorkerStatus>,
 }
 
 /// What it tells of a worker.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct WorkerStatus {
-    pub(super) number: usize,
-    pub(super) pid: u32,
-    pub(super) state: String,
-    pub(super) generation: u64,
+pub(crate) struct WorkerStatus {
+    pub(crate) number: usize,
+    pub(crate) pid: u32,
+    pub(crate) state: String,
+    pub(crate) generation: u64,
     /// Seconds since the fork.
-    pub(super) age: f64,
-    pub(super) served: u64,
-    pub(super) in_hand: u64,
-    pub(super) oldest: Option<Oldest>,
+    pub(crate) age: f64,
+    pub(crate) served: u64,
+    pub(crate) in_hand: u64,
+    pub(crate) oldest: Option<Oldest>,
     /// Seconds since its threads that wait for requests all came round.
-    pub(super) silent: Option<f64>,
+    pub(crate) silent: Option<f64>,
 }
 
 /// The request that a worker has had in hand for the longest time.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Oldest {
-    pub(super) request: String,
+pub(crate) struct Oldest {
+    pub(crate) request: String,
     /// In seconds.
-    pub(super) age: f64,
+    pub(crate) age: f64,
 }
 
 /// A master that could not be heard.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Unheard {
+pub(crate) struct Unheard {
     pid: u32,
     why: String,
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Unheard {
 
 /// Asks all at the same time, so that those that do not answer hold up no
 /// other.
-pub(super) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
+pub(crate) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
     let sockets = fs::read_to_string("/proc/net/unix")
         .context("cannot tell which sockets there are: /proc/net/unix")?;
     let pids = pids(&sockets);
@@ -106,6 +106,15 @@ pub(super) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
         }
     }
     Ok((heard, unheard))
+}
+
+/// Asks the master of this pid.
+pub(crate) fn ask_one(pid: u32) -> Result<Status> {
+    match ask(pid) {
+        Answer::Told(status) => Ok(status),
+        Answer::Useless(why) => bail!("{why}"),
+        Answer::None => bail!("there is no master with pid {pid}"),
+    }
 }
 
 /// A connection to a master has its name, too, hence the second look.
