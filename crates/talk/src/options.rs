@@ -97,6 +97,12 @@ pub(crate) struct Torture {
     /// A thousand kills and three hundred reloads in all
     #[arg(long)]
     pub(crate) long: bool,
+    /// Kills for each deployment [default: 25, or 100 if long]
+    #[arg(long, value_name = "N")]
+    pub(crate) kills: Option<u32>,
+    /// Reloads for each deployment [default: 20, or 30 if long]
+    #[arg(long, value_name = "N")]
+    pub(crate) reloads: Option<u32>,
     /// Do the same to uWSGI, gunicorn and nginx, where they are installed
     #[arg(long)]
     pub(crate) peers: bool,
@@ -118,10 +124,10 @@ pub(crate) struct Soak {
     /// All deployments, two at a time
     #[arg(long, conflicts_with = "names")]
     pub(crate) long: bool,
-    /// How long each is loaded; the first minute is not compared
-    #[arg(long, value_name = "MINUTES", default_value_t = 5,
+    /// How long each is loaded; the first minute, or half, is not compared
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
           value_parser = clap::value_parser!(u64).range(2..))]
-    pub(crate) minutes: u64,
+    pub(crate) seconds: u64,
 }
 
 /// Run one deployment in the foreground, with a backend

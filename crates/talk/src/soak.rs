@@ -55,7 +55,7 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
     site.build(&apps)?;
 
     let interrupt = Interrupt::block()?;
-    let length = Duration::from_secs(60 * options.minutes);
+    let length = Duration::from_secs(options.seconds);
     let pairs = deployments.len().div_ceil(2) as u32;
     let mut progress = Progress::new((length + TRIAL * 2) * pairs);
     let log = Log::File(site.log("slow-backend"));
@@ -173,7 +173,7 @@ fn one(
         if snapshot.elapsed >= looked + LOOK && snapshot.elapsed < length {
             looked = snapshot.elapsed;
             last = memory(&server);
-            if looked < SETTLED + LOOK {
+            if looked < SETTLED.min(length / 2) + LOOK {
                 settled = last;
             }
         }

@@ -39,7 +39,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     site.build(&apps)?;
 
     let interrupt = Interrupt::block()?;
-    let plan = Plan::of(options.long);
+    let plan = Plan::of(options);
     let total = plan.length() * deployments.len() as u32 + plan.slow_length();
     let mut progress = Progress::new(total);
     let log = Log::File(site.log("slow-backend"));

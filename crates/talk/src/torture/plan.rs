@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalogue::Deployment;
+use crate::options::Torture;
 
 /// How long each call takes.
 pub(super) const CALL: Duration = Duration::from_millis(5);
@@ -21,16 +22,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(long: bool) -> Self {
-        match long {
-            false => Self {
-                kills: 25,
-                reloads: 20,
-            },
-            true => Self {
-                kills: 100,
-                reloads: 30,
-            },
+    pub(super) fn of(options: &Torture) -> Self {
+        let (kills, reloads) = match options.long {
+            false => (25, 20),
+            true => (100, 30),
+        };
+        Self {
+            kills: options.kills.unwrap_or(kills),
+            reloads: options.reloads.unwrap_or(reloads),
         }
     }
 

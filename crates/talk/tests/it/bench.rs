@@ -21,7 +21,7 @@ const PORTS: [u16; 12] = [0, 1, 2, 3, 100, 101, 110, 200, 201, 300, 400, 2001];
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A `--port-base` whose ports are all free; each caller gets its own.
-fn free_base() -> u16 {
+pub(crate) fn free_base() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     // Below the ports that connections are given.
@@ -35,7 +35,7 @@ fn free_base() -> u16 {
     panic!("no free ports from {first} on");
 }
 
-fn talk(base: u16, arguments: &[&str]) -> Command {
+pub(crate) fn talk(base: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talk"));
     command
         .arg(format!("--port-base={base}"))

@@ -23,3 +23,4 @@ mod status;
 mod stuck;
 mod system;
 mod tidy;
+mod torture;
