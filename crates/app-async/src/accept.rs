@@ -4,6 +4,8 @@
 //! with a permit in hand, which is the whole of "one request at a time", and
 //! hyper is given a clock, so that a head has a deadline.
 
+mod check;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -15,6 +17,7 @@ use anyhow::{Result, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt;
@@ -34,6 +37,8 @@ use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 use tokio::runtime;
 use tokio::sync::{Notify, Semaphore, watch};
+
+use check::check;
 
 /// How many requests a thread without a limit is made ready for.
 const UNLIMITED: usize = 1024;
@@ -220,7 +225,8 @@ fn http(deployment: &Deployment, refused: bool) -> http1::Builder {
         .header_read_timeout(deployment.head_timeout)
         .keep_alive(deployment.keep_alive && !refused)
         .max_headers(HEADERS_LIMIT)
-        .max_buf_size(HEAD_LIMIT);
+        // A head that is too large has to be read to be told why.
+        .max_buf_size(2 * HEAD_LIMIT);
     http
 }
 
@@ -245,6 +251,7 @@ where
             respond(Answer::method_not_allowed())
         })
         .fallback(async || respond(Answer::not_found()))
+        .layer(from_fn(check))
 }
 
 fn respond(Answer { status, body }: Answer) -> Response {

@@ -107,7 +107,7 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
             request.method(),
             request.path(),
             request.version(),
-            request.headers(),
+            request.headers().iter().map(|h| (h.name, h.value)),
         );
         let head = match head {
             Ok(head) if !head.has_body => head,

@@ -9,6 +9,7 @@
 //! connection closes after the answer.
 
 mod head;
+mod target;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
@@ -101,7 +102,9 @@ pub fn serve<S: Socket>(
             Ok(None) => return Ok(()),
             Err(Refusal { status, reason }) => {
                 let answer = Answer::refusal(status, reason);
-                write_answer(socket, &answer, false, true)?;
+                // Whatever else is wrong with it: no body goes to HEAD.
+                let without_body = input.bytes.starts_with(b"HEAD ");
+                write_answer(socket, &answer, without_body, Some("close"))?;
                 // A slow client has nothing on the way, and has held this
                 // up for long enough.
                 return match status {
@@ -116,7 +119,11 @@ pub fn serve<S: Socket>(
             Route::MethodNotAllowed => Answer::method_not_allowed(),
         };
         let goes_on = settings.keep_alive && head.keep_alive && !head.has_body;
-        write_answer(socket, &answer, head.without_body, !goes_on)?;
+        let connection = match goes_on {
+            true => head.is_old.then_some("keep-alive"),
+            false => Some("close"),
+        };
+        write_answer(socket, &answer, head.without_body, connection)?;
         if !goes_on {
             return if head.has_body || !input.is_empty() {
                 linger(socket)
@@ -150,22 +157,22 @@ impl Input {
         timeout: Duration,
     ) -> io::Result<Result<Option<Head>, Refusal>> {
         let deadline = Instant::now() + timeout;
+        let mut skipped = 0;
         let mut looked_at = 0;
         loop {
-            if head::may_be_whole(&self.bytes, looked_at) {
-                match head::parse(&self.bytes) {
-                    Ok(Some((head, length))) => {
-                        self.line.clear();
-                        self.line.extend(request_line(&self.bytes));
-                        self.bytes.drain(..length);
-                        return Ok(Ok(Some(head)));
-                    }
-                    Ok(None) => {}
-                    Err(refusal) => return Ok(Err(refusal)),
-                }
+            // Away with them at once: a head that begins with thousands of
+            // empty lines would be looked at as often.
+            let empty = head::empty_lines(&self.bytes);
+            self.bytes.drain(..empty);
+            skipped += empty;
+            if skipped > HEAD_LIMIT {
+                return Ok(Err(head::TOO_LARGE));
             }
-            if let Err(refusal) = head::check_size(&self.bytes) {
-                return Ok(Err(refusal));
+            if self.is_worth_a_look(looked_at) {
+                match self.look() {
+                    Ok(None) => {}
+                    outcome => return Ok(outcome),
+                }
             }
             looked_at = self.bytes.len();
             let left = deadline.saturating_duration_since(Instant::now());
@@ -176,19 +183,44 @@ impl Input {
                 self.read_some(socket)
             };
             match count {
-                Ok(0) => return Ok(Ok(None)),
+                Ok(0) => return Ok(self.look()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
-                    return Ok(if self.is_empty() {
-                        Ok(None)
-                    } else {
-                        Err(head::TOO_SLOW)
+                    return Ok(match self.look() {
+                        Ok(None) if !self.is_empty() => Err(head::TOO_SLOW),
+                        outcome => outcome,
                     });
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the bytes from `from` on may have made the head whole, or
+    /// shown that it never will be.
+    ///
+    /// Who looks at every byte would look at a head as often as it has
+    /// bytes. So this says yes to the first of them, since those of another
+    /// protocol rarely have lines; to the end of a line; and past a limit.
+    fn is_worth_a_look(&self, from: usize) -> bool {
+        let length = self.bytes.len();
+        length > from
+            && (from == 0
+                || self.bytes[from..].contains(&b'\n')
+                || (from <= LINE_LIMIT && length > LINE_LIMIT)
+                || length > HEAD_LIMIT)
+    }
+
+    /// Takes the head, where it is whole.
+    fn look(&mut self) -> Result<Option<Head>, Refusal> {
+        let Some((head, length)) = head::parse(&self.bytes)? else {
+            return Ok(None);
+        };
+        self.line.clear();
+        self.line.extend(request_line(&self.bytes));
+        self.bytes.drain(..length);
+        Ok(Some(head))
     }
 
     fn read_some(&mut self, socket: &mut impl Read) -> io::Result<usize> {
@@ -216,7 +248,7 @@ fn write_answer(
     socket: &mut impl Write,
     answer: &Answer,
     without_body: bool,
-    closes: bool,
+    connection: Option<&str>,
 ) -> io::Result<()> {
     let Answer { status, body } = answer;
     let mut bytes = Vec::with_capacity(256 + body.len());
@@ -235,8 +267,8 @@ fn write_answer(
     if *status == Status::SERVICE_UNAVAILABLE {
         write!(bytes, "retry-after: {RETRY_AFTER}\r\n")?;
     }
-    if closes {
-        bytes.extend_from_slice(b"connection: close\r\n");
+    if let Some(option) = connection {
+        write!(bytes, "connection: {option}\r\n")?;
     }
     bytes.extend_from_slice(b"\r\n");
     if !without_body {

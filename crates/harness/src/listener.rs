@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use listenfd::ListenFd;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use thiserror::Error;
 
 /// Why an address cannot be listened on.
@@ -28,6 +29,10 @@ pub enum ListenError {
     Given(io::Error),
 }
 
+/// How long a client may leave unread, or a network undelivered, what it was
+/// sent. Then the kernel closes the connection, whoever waits for it.
+const UNREAD_LIMIT: Duration = Duration::from_secs(10);
+
 /// The socket that whoever started this process hands over, as systemd does
 /// (sd_listen_fds(3)): the first of LISTEN_FDS, where there is one.
 ///
@@ -37,10 +42,9 @@ pub enum ListenError {
 pub fn inherited() -> Result<Option<TcpListener>, ListenError> {
     let take = || {
         let listener = ListenFd::from_env().take_tcp_listener(0)?;
-        listener
-            .as_ref()
-            .map(|l| l.set_nonblocking(true))
-            .transpose()?;
+        if let Some(listener) = &listener {
+            prepare(listener.into())?;
+        }
         Ok(listener)
     };
     take().map_err(ListenError::Given)
@@ -63,7 +67,7 @@ pub fn bind(
         let socket = socket(address)?;
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
-        socket.set_nonblocking(true)?;
+        prepare((&socket).into())?;
         Ok(socket.into())
     };
     listen().map_err(|source| failure(address, source))
@@ -92,6 +96,12 @@ pub fn reserve(address: SocketAddr) -> Result<TcpListener, ListenError> {
         Ok(shared.into())
     };
     reserve().map_err(|source| failure(address, source))
+}
+
+fn prepare(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    // Its connections inherit it (tcp(7), TCP_USER_TIMEOUT).
+    socket.set_tcp_user_timeout(Some(UNREAD_LIMIT))
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {

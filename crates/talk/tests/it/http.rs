@@ -1,7 +1,7 @@
 //! HTTP by hand: the tests see every byte.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::server::PATIENCE;
@@ -32,40 +32,94 @@ pub(crate) fn connect(port: u16) -> TcpStream {
 
 /// Reads an answer; `None` where the server closes without one.
 pub(crate) fn read(stream: &mut TcpStream) -> Option<Answer> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some(answer) = parse(&bytes) {
-            return Some(answer);
-        }
-        match stream.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                break;
-            }
-            Err(error) => panic!("no answer: {error}"),
-        }
-    }
-    assert!(bytes.is_empty(), "cut short: {}", bytes.escape_ascii());
-    None
+    let mut answers = Answers::of(stream);
+    let answer = answers.next();
+    assert!(!answers.timed_out, "no answer");
+    answer
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
-    let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n")?;
+/// The answers that come on a connection, until it ends or its time to read
+/// is over.
+pub(crate) struct Answers<'a> {
+    stream: &'a mut TcpStream,
+    bytes: Vec<u8>,
+    /// Whether they are to HEAD, and so have no body.
+    pub(crate) without_body: bool,
+    /// Whether it was time that ended them.
+    pub(crate) timed_out: bool,
+}
+
+impl<'a> Answers<'a> {
+    pub(crate) fn of(stream: &'a mut TcpStream) -> Self {
+        Self {
+            stream,
+            bytes: Vec::new(),
+            without_body: false,
+            timed_out: false,
+        }
+    }
+
+    /// Sends a further request.
+    pub(crate) fn ask(&mut self, request: &[u8]) {
+        // It may be closed by now, which reading will show.
+        self.stream.write_all(request).ok();
+    }
+
+    /// Says that no further request will come.
+    pub(crate) fn finish(&mut self) {
+        self.stream.shutdown(Shutdown::Write).ok();
+    }
+
+    /// Waits no longer than this for the next ones.
+    pub(crate) fn wait_for(&mut self, limit: Duration) {
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+    }
+}
+
+impl Iterator for Answers<'_> {
+    type Item = Answer;
+
+    fn next(&mut self) -> Option<Answer> {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some((answer, end)) = parse(&self.bytes, self.without_body) {
+                self.bytes.drain(..end);
+                return Some(answer);
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::ConnectionReset => break,
+                    io::ErrorKind::WouldBlock => {
+                        self.timed_out = true;
+                        break;
+                    }
+                    _ => panic!("no answer: {error}"),
+                },
+            }
+        }
+        let rest = self.bytes.escape_ascii();
+        assert!(self.bytes.is_empty(), "cut short: {rest}");
+        None
+    }
+}
+
+/// The first answer, and how many bytes it takes.
+fn parse(bytes: &[u8], without_body: bool) -> Option<(Answer, usize)> {
+    let at = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
     let mut answer = Answer {
         status: head.split(' ').nth(1)?.parse().ok()?,
-        head: head.to_owned(),
-        body: body.to_owned(),
+        head,
+        body: String::new(),
     };
     let length = answer.header("content-length").unwrap_or("0").parse();
-    let length: usize = length.unwrap();
-    if body.len() < length {
-        return None;
-    }
-    answer.body.truncate(length);
-    Some(answer)
+    let length: usize = if without_body { 0 } else { length.unwrap() };
+    let end = at + 4 + length;
+    let body = bytes.get(at + 4..end)?;
+    answer.body = String::from_utf8_lossy(body).into_owned();
+    Some((answer, end))
 }
 
 /// Sends bytes on a connection of their own, and reads the answer.

@@ -82,6 +82,23 @@ pub(crate) fn with_each(test: impl Fn(Deployment) + Sync) {
     }
 }
 
+/// Does `test` with one deployment of each kind, all at once: the others run
+/// the same code on requests, and only their counts differ.
+pub(crate) fn with_each_kind(test: impl Fn(Deployment) + Sync) {
+    let same = ["process", "mix", "executor", "async-threads"];
+    thread::scope(|scope| {
+        for deployment in ALL {
+            if !same.contains(&deployment.name) {
+                let test = &test;
+                thread::Builder::new()
+                    .name(deployment.name.to_owned())
+                    .spawn_scoped(scope, move || test(deployment))
+                    .unwrap();
+            }
+        }
+    });
+}
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
