@@ -134,6 +134,11 @@ bench-hammer ROUNDS='5' SECONDS='3':
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# Fuzz heads or deployment files (fuzz/README.md): just fuzz head
+[group('development')]
+fuzz TARGET='head' *ARGS:
+    cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- {{ARGS}}
+
 # Format and clippy, warnings denied.
 [group('development')]
 lint:

@@ -202,26 +202,41 @@ impl Deployment {
         file: Option<&Path>,
         flags: Keys,
     ) -> Result<Self, DeploymentError> {
+        let text = match file {
+            Some(path) => fs::read_to_string(path).map_err(|source| {
+                let path = path.to_owned();
+                DeploymentError::Unreadable { path, source }
+            })?,
+            None => String::new(),
+        };
+        Self::parse(app, own, file.unwrap_or(Path::new("")), &text, flags)
+    }
+
+    /// The same of a text that was read from `path`.
+    ///
+    /// # Errors
+    ///
+    /// See [`DeploymentError`].
+    pub fn parse(
+        app: &'static str,
+        own: &[&str],
+        path: &Path,
+        text: &str,
+        flags: Keys,
+    ) -> Result<Self, DeploymentError> {
         let of_others =
             |key: &str| OF_SOME_APPS.contains(&key) && !own.contains(&key);
         if let Some(flag) = flags.named().into_iter().find(|k| of_others(k)) {
             let flag = flag.replace('_', "-");
             return Err(DeploymentError::UselessFlag { flag, app });
         }
-        let mut keys = Keys::default();
-        if let Some(path) = file {
-            let text = fs::read_to_string(path).map_err(|source| {
-                let path = path.to_owned();
-                DeploymentError::Unreadable { path, source }
-            })?;
-            keys = Keys::parse(path, &text)?;
-            if let Some(key) = keys.named().into_iter().find(|k| of_others(k)) {
-                return Err(DeploymentError::BadLine {
-                    path: path.to_owned(),
-                    line: line_of_key(&text, key),
-                    message: format!("{key}: {app} has no use for this key"),
-                });
-            }
+        let keys = Keys::parse(path, text)?;
+        if let Some(key) = keys.named().into_iter().find(|k| of_others(k)) {
+            return Err(DeploymentError::BadLine {
+                path: path.to_owned(),
+                line: line_of_key(text, key),
+                message: format!("{key}: {app} has no use for this key"),
+            });
         }
         let deployment = keys.overridden_by(flags).settle();
         if deployment.calls.is_empty() {
@@ -272,13 +287,15 @@ impl Keys {
             let line = text[..at].matches('\n').count() + 1;
             let key = text.lines().nth(line - 1).unwrap_or_default();
             let key = key.split_once('=').map_or("", |(key, _)| key.trim());
-            let reason = error.message().replace('\n', " ");
+            let reason = error.message();
             let message =
                 if key.is_empty() || reason.contains(&format!("`{key}`")) {
-                    reason
+                    reason.to_owned()
                 } else {
                     format!("{key}: {reason}")
                 };
+            // Both may quote the file, whatever it has.
+            let message = message.replace(char::is_control, " ");
             let path = path.to_owned();
             DeploymentError::BadLine {
                 path,
@@ -452,6 +469,16 @@ impl FromStr for Backend {
     }
 }
 
+/// Longer than anyone waits. A clock cannot tell when a far longer time will
+/// be over.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Reads seconds, a year of them at most.
+fn seconds(text: &str) -> Option<Duration> {
+    let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+    (duration <= YEAR).then_some(duration)
+}
+
 /// A limit of time in seconds: more than zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seconds(Duration);
@@ -460,10 +487,7 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let seconds = text.parse().ok();
-        let duration =
-            seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-        match duration {
+        match seconds(text) {
             Some(duration) if !duration.is_zero() => Ok(Self(duration)),
             _ => Err(format!("`{text}` is no time limit in seconds; try 2.5")),
         }
@@ -485,8 +509,8 @@ impl FromStr for Delay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(s) if Duration::try_from_secs_f64(s).is_ok() => Ok(Self(s)),
+        match (text.parse(), seconds(text)) {
+            (Ok(delay), Some(_)) => Ok(Self(delay)),
             _ => Err(format!("`{text}` is no delay in seconds; try 0.125")),
         }
     }

@@ -9,6 +9,8 @@
 //! connection closes after the answer.
 
 mod head;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod script;
 mod target;
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -166,6 +168,7 @@ impl Input {
             self.bytes.drain(..empty);
             skipped += empty;
             if skipped > HEAD_LIMIT {
+                self.bytes.clear();
                 return Ok(Err(head::TOO_LARGE));
             }
             if self.is_worth_a_look(looked_at) {

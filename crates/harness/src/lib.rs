@@ -28,6 +28,8 @@ pub mod answer;
 mod board;
 pub mod client;
 pub mod deployment;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod http;
 pub mod listener;
 pub mod log;

@@ -1,62 +1,9 @@
 //! Connections over a socket that is a script: what comes in, in pieces.
 
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
 use std::time::Duration;
 
+use super::script::Script;
 use super::*;
-
-/// Gives out its pieces, one a read; then a time-out or the end.
-#[derive(Default)]
-struct Script {
-    pieces: VecDeque<Vec<u8>>,
-    hangs: bool,
-    output: Vec<u8>,
-    finished: std::cell::Cell<bool>,
-}
-
-impl Read for Script {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.pieces.pop_front() {
-            Some(mut piece) => {
-                let rest = piece.split_off(piece.len().min(buffer.len()));
-                if !rest.is_empty() {
-                    self.pieces.push_front(rest);
-                }
-                buffer[..piece.len()].copy_from_slice(&piece);
-                Ok(piece.len())
-            }
-            None if self.hangs => Err(ErrorKind::WouldBlock.into()),
-            None => Ok(0),
-        }
-    }
-}
-
-impl Write for Script {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Socket for Script {
-    fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish_writing(&self) -> io::Result<()> {
-        self.finished.set(true);
-        Ok(())
-    }
-
-    fn next_request(&self, _: Duration) -> io::Result<bool> {
-        Ok(!self.pieces.is_empty())
-    }
-}
 
 const KEPT_ALIVE: Settings = Settings {
     keep_alive: true,
@@ -76,11 +23,8 @@ fn served(script: &mut Script, settings: &Settings) -> (usize, String) {
 }
 
 fn script(pieces: &[&str]) -> Script {
-    let pieces = pieces.iter().map(|p| p.as_bytes().to_vec());
-    Script {
-        pieces: pieces.collect(),
-        ..Script::default()
-    }
+    let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec());
+    Script::of(pieces)
 }
 
 #[test]
@@ -170,4 +114,41 @@ fn the_other_method_is_told_which_are_served() {
     let (_, output) = served(&mut script, &KEPT_ALIVE);
     assert!(output.starts_with("HTTP/1.1 405 "), "{output}");
     assert!(output.contains("\r\nallow: GET,HEAD\r\n"), "{output}");
+}
+
+#[test]
+fn another_protocol_is_refused_before_its_time_is_over() {
+    let mut script = script(&["\x16\x03\x01\x00"]);
+    script.hangs = true;
+    let (_, output) = served(&mut script, &KEPT_ALIVE);
+    assert!(output.starts_with("HTTP/1.1 400 "), "{output}");
+}
+
+#[test]
+fn a_refused_head_gets_no_body() {
+    let mut script = script(&["HEAD / HTTP/1.1\r\n\r\n"]);
+    let (_, output) = served(&mut script, &KEPT_ALIVE);
+    assert!(output.starts_with("HTTP/1.1 400 "), "{output}");
+    assert!(output.ends_with("\r\n\r\n"), "{output}");
+}
+
+#[test]
+fn a_client_of_http_1_0_is_told_that_the_connection_goes_on() {
+    let request = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let mut script = script(&[request, request]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, 2);
+    let told = output.matches("\r\nconnection: keep-alive\r\n").count();
+    assert_eq!(told, 2, "{output}");
+}
+
+#[test]
+fn empty_lines_before_a_request_mean_nothing_while_they_are_few() {
+    let few = "\r\n".repeat(HEAD_LIMIT / 2);
+    let (requests, _) = served(&mut script(&[&few, GET]), &KEPT_ALIVE);
+    assert_eq!(requests, 1);
+    let mut script = script(&[&few, "\n", GET]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, 0);
+    assert!(output.starts_with("HTTP/1.1 431 "), "{output}");
 }
