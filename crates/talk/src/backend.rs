@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use ureq::Agent;
 
 use crate::deploy::{Log, Server};
@@ -39,12 +40,23 @@ impl Backend {
         log: Log,
         interrupt: &Interrupt,
     ) -> Result<Self> {
+        Self::start_with(site, &[], log, interrupt)
+    }
+
+    /// Starts one with options of its own.
+    pub(crate) fn start_with(
+        site: &Site,
+        further: &[&str],
+        log: Log,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let port = site.ports.of(site.catalogue.backend.port)?;
         let processes = site.catalogue.backend.processes;
-        let arguments = [
+        let mut arguments = vec![
             format!("--http=:{port}"),
             format!("--processes={processes}"),
         ];
+        arguments.extend(further.iter().copied().map(str::to_owned));
         let program = site.program("slow-backend");
         let server =
             Server::start("slow-backend", &program, &arguments, log, interrupt)
@@ -89,6 +101,20 @@ impl Backend {
     }
 
     pub(crate) fn stats(&self) -> Result<Stats> {
+        self.tell()
+    }
+
+    /// How many calls wait now.
+    pub(crate) fn waiting(&self) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Now {
+            waiting: u64,
+        }
+        let now: Now = self.tell()?;
+        Ok(now.waiting)
+    }
+
+    fn tell<T: DeserializeOwned>(&self) -> Result<T> {
         let url = format!("http://{}/stats", self.address);
         let answer = self.agent.get(url).call();
         let text =

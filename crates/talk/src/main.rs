@@ -2,12 +2,14 @@
 //! measured against what arithmetic allows and what the talk's slides say.
 //!
 //! Read next: catalogue.rs, what there is to run; bound.rs, the arithmetic;
-//! bench.rs, how it is measured; verdict.rs, when a figure holds.
+//! bench.rs, how it is measured; verdict.rs, when a figure holds; caveats.rs,
+//! what the slides warn of.
 
 mod backend;
 mod bench;
 mod bound;
 mod catalogue;
+mod caveats;
 mod deploy;
 mod interrupt;
 mod masters;
@@ -82,6 +84,7 @@ fn run_command(options: &Options) -> Result<bool> {
             return torture::torture(&site, torture);
         }
         Command::Soak(soak) => return soak::soak(&site, soak),
+        Command::Caveats(some) => return caveats::caveats(&site, some),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Run(run) => run::run(&site, run)?,
         Command::Ps(ps) => ps::ps(ps)?,

@@ -93,24 +93,10 @@ impl Subject<'_> {
         &self,
         requests: u64,
         concurrency: usize,
-        mut observe: impl FnMut(Duration),
+        observe: impl FnMut(Duration),
     ) -> Result<Outcome> {
-        let load = Load {
-            targets: vec![Target::get(self.url())],
-            stop: Stop::Requests(requests),
-            schedule: Schedule::Closed { concurrency },
-            timeout: PATIENCE,
-            ..Load::default()
-        };
-        let outcome = hammer::run(&load, |snapshot| {
-            observe(snapshot.elapsed);
-            match self.interrupt.check() {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })?;
-        self.interrupt.check()?;
-        Ok(outcome)
+        let url = self.url();
+        hammer(url, requests, concurrency, self.interrupt, observe)
     }
 
     /// What the slides' curl does: one request, and a look at the answer.
@@ -151,6 +137,33 @@ impl Subject<'_> {
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
+}
+
+/// What the slides' hammer does; `observe` is told of the time that has
+/// passed.
+pub(crate) fn hammer(
+    url: String,
+    requests: u64,
+    concurrency: usize,
+    interrupt: &Interrupt,
+    mut observe: impl FnMut(Duration),
+) -> Result<Outcome> {
+    let load = Load {
+        targets: vec![Target::get(url)],
+        stop: Stop::Requests(requests),
+        schedule: Schedule::Closed { concurrency },
+        timeout: PATIENCE,
+        ..Load::default()
+    };
+    let outcome = hammer::run(&load, |snapshot| {
+        observe(snapshot.elapsed);
+        match interrupt.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    interrupt.check()?;
+    Ok(outcome)
 }
 
 impl Evidence {

@@ -16,6 +16,7 @@ Examples:
   cargo talk run-all                every server at once, to play with
   cargo talk run process            one of them
   cargo talk ps --watch             what runs now, live
+  cargo talk caveats                the slides' warnings, each shown here
   cargo talk bench --port-base 15000    where 5000 or 7001 is taken"
 )]
 pub(crate) struct Options {
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Torture(Torture),
     Soak(Soak),
     Ps(Ps),
+    Caveats(Caveats),
     /// List the deployments, their ports and slides
     List,
 }
@@ -158,4 +160,24 @@ pub(crate) struct Ps {
     /// Live, with keys to sort and to hammer a deployment
     #[arg(long)]
     pub(crate) watch: bool,
+}
+
+/// Show each warning of the slides on this machine, bad beside good
+///
+/// The caveats are no-reactor, dns, fork-after-threads, blocking-the-loop,
+/// pool-exhaustion, keep-alive-hoarding, backend-limit and
+/// abandoned-requests; docs/caveats.md tells of each. Exit status: 0 where
+/// all were shown, 1 where one was not or something else went wrong, 130
+/// after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Caveats {
+    /// Only these
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Shorter calls, the same evidence
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Write the evidence there as well, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }

@@ -84,7 +84,8 @@ pub(crate) fn children(process: u32) -> Vec<u32> {
     children.filter_map(|pid| pid.parse().ok()).collect()
 }
 
-fn tasks(process: u32) -> Vec<u32> {
+/// The threads of a process that live now.
+pub(crate) fn tasks(process: u32) -> Vec<u32> {
     let folder = fs::read_dir(format!("/proc/{process}/task"));
     let tasks = folder.into_iter().flatten().flatten();
     tasks

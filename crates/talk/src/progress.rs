@@ -42,6 +42,11 @@ impl Progress {
         self.bar.set_position(millis(self.done));
     }
 
+    /// Lets `print` write where the bar is not in its way.
+    pub(crate) fn print(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// Tells the outcome of a run.
     pub(crate) fn tell(&self, line: &str) {
         if self.bar.is_hidden() {
