@@ -49,8 +49,6 @@ struct Caveat {
     runs: &'static str,
     /// Files and functions to read, the cause before the cure.
     code: &'static [(&'static str, &'static str)],
-    /// The apps that it takes besides the programs that go wrong.
-    apps: &'static [&'static str],
     /// About how long it takes, in full and quickly.
     seconds: [f64; 2],
     show: fn(&Stage<'_>) -> Result<Findings>,
@@ -71,13 +69,10 @@ static ALL: [Caveat; 8] = [
 /// Whether every caveat that was asked for was shown.
 pub(crate) fn caveats(site: &Site, options: &Caveats) -> Result<bool> {
     let caveats = select(&options.names)?;
-    // Apart from each other, so that what one of them asks of a library
-    // does not build it anew for the other.
-    let apps = caveats
-        .iter()
-        .flat_map(|caveat| caveat.apps.iter().copied());
+    // All apps, as a bench builds them, and the caveats apart: what one asks
+    // of a library would build it anew for the others.
+    let apps = site.catalogue.deployments.iter().map(|d| &*d.app);
     let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
-    apps.sort_unstable();
     apps.dedup();
     site.build(&apps)?;
     site.build(&["caveats"])?;
@@ -138,9 +133,11 @@ mod tests {
             for (file, function) in *code {
                 let text = fs::read_to_string(root.join(file));
                 let text = text.unwrap_or_else(|_| panic!("{name}: no {file}"));
-                let defined = format!("fn {function}");
+                let defines =
+                    |kind: &str| text.contains(&format!("{kind}{function}"));
                 assert!(
-                    text.contains(&defined) || text.contains(function),
+                    // A key, in a deployment file.
+                    ["fn ", "struct ", "\n"].into_iter().any(defines),
                     "{name}: no {function} in {file}"
                 );
             }

@@ -21,13 +21,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
         ("crates/app-async/src/accept.rs", "hold"),
         ("crates/harness/src/worker.rs", "serve"),
     ],
-    apps: &[
-        "app-async",
-        "app-coroutine",
-        "app-offload",
-        "app-sync",
-        "app-threaded",
-    ],
     seconds: [10.0, 7.0],
     show,
 };

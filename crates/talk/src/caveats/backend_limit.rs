@@ -12,13 +12,12 @@ pub(super) const CAVEAT: Caveat = Caveat {
             waits at once in each of its two processes: just the 4 × 50 \
             that the hammer had open.",
     runs: "200 requests, 50 at a time, to coroutine and to native; first the \
-           backend is without a limit, then with --max-waiting 25 in each \
-           of its two processes.",
+           backend has --max-waiting 25 in each of its two processes, then \
+           no limit.",
     code: &[
         ("crates/slow-backend/src/serve.rs", "wait"),
         ("crates/talk/src/bound.rs", "bound"),
     ],
-    apps: &["app-coroutine", "app-async"],
     seconds: [16.0, 8.0],
     show,
 };
@@ -40,7 +39,7 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
 
     let mut figures = Vec::new();
     let mut peaks = Vec::new();
-    for limit in [None, Some("--max-waiting=25")] {
+    for limit in [Some("--max-waiting=25"), None] {
         let backend = stage.backend(limit.as_slice())?;
         for model in ["coroutine", "native"] {
             let of = match limit {

@@ -28,7 +28,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
         (COROUTINE, "right"),
         ("crates/app-coroutine/src/sockets.rs", "YieldingConnector"),
     ],
-    apps: &[],
     seconds: [5.0, 3.0],
     show,
 };
@@ -58,24 +57,28 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
         stage.say(&format!("a blocking call of {blocked} s on {whose}"));
         let wrong = others(stage, program, "wrong", &backend, blocked)?;
         let right = others(stage, program, "right", &backend, blocked)?;
-        let (whose, cure) =
-            (format!("{whose}, blocked"), format!("{whose}, {cure}"));
-        findings.add(
-            "others answered while the call took its time",
-            [
-                // One may come in just before the call does.
-                bad(&*whose, Value::Count(wrong.before), Must::AtMost(1.0)),
-                good(&*cure, Value::Count(right.before), Must::AtLeast(5.0)),
-            ],
+        let what =
+            format!("others of {whose} answered while the call took its time");
+        let count = Value::Count;
+        let figures = [
+            // One may come in just before the call does.
+            bad("the call as it is", count(wrong.before), Must::AtMost(1.0)),
+            good(cure, count(right.before), Must::AtLeast(5.0)),
+        ];
+        findings.add(what, figures);
+        let what = format!(
+            "the longest of others of {whose}, beside a call of {blocked} s"
         );
-        let half = blocked * HALF;
-        findings.add(
-            format!("the longest of them, beside a call of {blocked} s"),
-            [
-                bad(whose, Value::Seconds(wrong.longest), Must::AtLeast(half)),
-                good(cure, Value::Seconds(right.longest), Must::AtMost(half)),
-            ],
-        );
+        let (longest, half) = (Value::Seconds, blocked * HALF);
+        let figures = [
+            bad(
+                "the call as it is",
+                longest(wrong.longest),
+                Must::AtLeast(half),
+            ),
+            good(cure, longest(right.longest), Must::AtMost(half)),
+        ];
+        findings.add(what, figures);
     }
     Ok(findings)
 }

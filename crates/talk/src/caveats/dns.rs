@@ -39,7 +39,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
         (COROUTINE, "right"),
         ("crates/harness/src/plan.rs", "new"),
     ],
-    apps: &[],
     seconds: [15.0, 12.0],
     show,
 };
@@ -180,7 +179,7 @@ fn threads(
         }
         findings.add(
             format!(
-                "threads seen over 400 calls to localhost; {own} are its own"
+                "threads seen over 400 calls to localhost, where {own} would do"
             ),
             figures,
         );
@@ -248,9 +247,13 @@ fn openings(
         let count = Value::Count(opens.len() as u64);
         let name = caller.name();
         if matches!(caller, UreqWrong | ReqwestWrong | MayWrong) {
-            let of = format!("{name}, on {} threads", threads.len());
+            let of = match threads.len() {
+                1 => format!("{name}, on one thread"),
+                many => format!("{name}, on {many} threads"),
+            };
             figures.push(bad(of, count, Must::AtLeast(1.0)));
-            quoted.push_str(opens.first().unwrap_or(&""));
+            let hosts = opens.iter().find(|line| line.contains(FILES[0]));
+            quoted.push_str(&format!("{}\n", hosts.unwrap_or(&"")));
         } else {
             figures.push(good(name, count, Must::Be(0.0)));
         }
@@ -262,7 +265,7 @@ fn openings(
         ),
         figures,
     );
-    findings.quote("strace", "/etc/", &quoted);
+    findings.quote("strace, thread first", FILES[0], &quoted);
     Ok(())
 }
 
@@ -328,11 +331,18 @@ fn slow_names(stage: &Stage<'_>, findings: &mut Findings) -> Result<()> {
             threads.push(good(name, most, Must::Be(own as f64)));
         } else if caller != MayWrong {
             let more = Must::AtLeast((own + AT_ONCE) as f64);
-            threads.push(bad(format!("{name}; {own} are its own"), most, more));
+            threads.push(bad(
+                format!("{name}, where {own} would do"),
+                most,
+                more,
+            ));
         }
     }
     findings.add(
-        format!("calls to an address answered in the time of one look-up ({delay} s), while {AT_ONCE} calls wait for theirs"),
+        format!(
+            "calls to an address answered in the time of one look-up \
+             ({delay} s), while {AT_ONCE} calls wait for theirs"
+        ),
         flows,
     );
     findings.add(

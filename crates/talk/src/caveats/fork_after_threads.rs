@@ -19,10 +19,9 @@ pub(super) const CAVEAT: Caveat = Caveat {
     code: &[
         (FILE, "wrong"),
         (FILE, "right"),
-        ("crates/harness/src/master/child.rs", "Threads"),
+        ("crates/harness/src/master/child.rs", "fork_worker"),
         ("crates/app-offload/src/reactor.rs", "start"),
     ],
-    apps: &[],
     seconds: [2.5, 2.0],
     show,
 };

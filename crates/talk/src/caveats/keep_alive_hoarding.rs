@@ -28,7 +28,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
         (FILE, "wrong"),
         (FILE, "right"),
     ],
-    apps: &["app-sync"],
     seconds: [9.5, 5.0],
     show,
 };

@@ -16,7 +16,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
            and the same with a runtime per thread, made on first use. Each \
            gets 20 requests, two at a time.",
     code: &[(FILE, "wrong"), (FILE, "right")],
-    apps: &[],
     seconds: [1.5, 1.5],
     show,
 };

@@ -25,7 +25,6 @@ pub(super) const CAVEAT: Caveat = Caveat {
         (FILE, "wrong"),
         (FILE, "right"),
     ],
-    apps: &["app-threaded"],
     seconds: [3.5, 2.5],
     show,
 };
@@ -116,9 +115,21 @@ fn waits_for_itself(
         answered[at] = told.answered;
         requests = told.requests;
     }
-    findings.add(format!("requests on a pool of as many threads that were answered in time, of {requests}"), [
-        bad("they wait for jobs of the pool", Value::Count(answered[0]), Must::Be(0.0)),
-        good("they do the jobs that they wait for", Value::Count(answered[1]), Must::Be(requests as f64)),
-    ]);
+    let what = format!(
+        "requests on a pool of as many threads that were answered in time, \
+         of {requests}"
+    );
+    let [wrong, right] = answered.map(Value::Count);
+    findings.add(
+        what,
+        [
+            bad("they wait for jobs of the pool", wrong, Must::Be(0.0)),
+            good(
+                "they do the jobs that they wait for",
+                right,
+                Must::Be(requests as f64),
+            ),
+        ],
+    );
     Ok(())
 }

@@ -101,8 +101,10 @@ impl Report {
         println!("{bold}{}{bold:#}", entry.name);
         paragraph("slides", entry.slide);
         paragraph("runs", entry.runs);
+        let mut label = "measured";
         for evidence in &entry.findings.evidence {
-            print_evidence(evidence);
+            print_evidence(label, evidence);
+            label = "";
         }
         for quote in &entry.findings.quotes {
             print_quote(quote);
@@ -114,9 +116,12 @@ impl Report {
             Some(true) => (color(AnsiColor::Green), "shown"),
             _ => (color(AnsiColor::Red), "NOT SHOWN"),
         };
-        for (line, Place { file, function }) in entry.code.iter().enumerate() {
-            let label = if line == 0 { "look at" } else { "" };
-            println!("  {label:LABEL$}{file}: {function}");
+        let mut label = "look at";
+        for places in entry.code.chunk_by(|a, b| a.file == b.file) {
+            let functions: Vec<_> = places.iter().map(|p| p.function).collect();
+            let (file, functions) = (places[0].file, functions.join(", "));
+            paragraph(label, &format!("{file}: {functions}"));
+            label = "";
         }
         println!("  {style}{verdict}{style:#}\n");
     }
@@ -136,7 +141,7 @@ impl Report {
 }
 
 /// The widest label, and two blanks.
-const LABEL: usize = 9;
+const LABEL: usize = 10;
 /// Where lines break.
 const WIDTH: usize = 79;
 
@@ -148,8 +153,8 @@ fn paragraph(label: &str, text: &str) {
     }
 }
 
-fn print_evidence(evidence: &Evidence) {
-    paragraph("", &format!("{}:", evidence.what));
+fn print_evidence(label: &str, evidence: &Evidence) {
+    paragraph(label, &format!("{}:", evidence.what));
     let values = evidence.figures.iter().map(|f| f.value.to_string());
     let width = values.map(|value| value.chars().count()).max().unwrap_or(0);
     for figure in &evidence.figures {

@@ -16,7 +16,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The talk's ports as distances from the first.
-const PORTS: [u16; 12] = [0, 1, 2, 3, 100, 101, 110, 200, 201, 300, 400, 2001];
+const PORTS: [u16; 13] =
+    [0, 1, 2, 3, 100, 101, 110, 200, 201, 300, 400, 500, 2001];
 /// Longer than any of these tests takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -194,7 +195,7 @@ fn a_backend_that_fails_fails_the_bench() {
 
 /// One line says what is wrong.
 #[track_caller]
-fn refused(arguments: &[&str], code: i32, why: &str) {
+pub(crate) fn refused(arguments: &[&str], code: i32, why: &str) {
     let result = talk(5000, arguments).output().unwrap();
     let stderr = String::from_utf8(result.stderr).unwrap();
     assert_eq!(result.status.code(), Some(code), "{stderr}");
@@ -239,7 +240,7 @@ fn a_backend_that_is_not_there_is_named() {
 }
 
 /// All processes below this one.
-fn descendants(pid: u32) -> Vec<u32> {
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
     let mut all = Vec::new();
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     for task in tasks.into_iter().flatten().flatten() {
@@ -254,7 +255,7 @@ fn descendants(pid: u32) -> Vec<u32> {
 }
 
 #[track_caller]
-fn wait(child: &mut Child) -> Option<i32> {
+pub(crate) fn wait(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {

@@ -9,6 +9,7 @@ mod answers;
 mod backend;
 mod backend_lives;
 mod bench;
+mod caveats;
 mod failures;
 mod lives;
 mod names;
