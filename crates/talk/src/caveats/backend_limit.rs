@@ -18,24 +18,20 @@ pub(super) const CAVEAT: Caveat = Caveat {
         ("crates/slow-backend/src/serve.rs", "wait"),
         ("crates/talk/src/bound.rs", "bound"),
     ],
-    seconds: [16.0, 8.0],
+    seconds: [20.0, 13.0],
     show,
 };
 
-const REQUESTS: u64 = 200;
-const CONCURRENCY: usize = 50;
+/// As the talk's hammer has it.
+const CONCURRENCY: u64 = 50;
 /// Of both processes of the backend.
 const WAITS: u64 = 2 * 25;
 
 fn show(stage: &Stage<'_>) -> Result<Findings> {
-    let scale = stage.either(1.0, 0.5);
-    let calls = &stage.site.catalogue.calls;
-    let calls: Vec<_> = calls.iter().map(|call| call * scale).collect();
-    let sum: f64 = calls.iter().sum();
+    let requests = if stage.quick { 100 } else { 200 };
+    let calls: f64 = stage.site.catalogue.calls.iter().sum();
     // However many calls a model has open, so many go on at a time.
-    let bound = REQUESTS as f64 * sum / WAITS as f64;
-    let list: Vec<_> = calls.iter().map(f64::to_string).collect();
-    let list = format!("--calls={}", list.join(","));
+    let bound = requests as f64 * calls / WAITS as f64;
 
     let mut figures = Vec::new();
     let mut peaks = Vec::new();
@@ -46,10 +42,12 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
                 None => format!("{model}, a backend without a limit"),
                 Some(limit) => format!("{model}, a backend with {limit}"),
             };
-            stage.say(&format!("{REQUESTS} requests to {of}"));
-            let server = stage.deploy(model, &backend, &[&list])?;
+            stage.say(&format!("{requests} requests to {of}"));
+            let server = stage.deploy(model, &backend, &[])?;
+            // First those that open all connections.
+            stage.seconds(server.port, CONCURRENCY, CONCURRENCY)?;
             backend.reset()?;
-            let seconds = stage.seconds(server.port, REQUESTS, CONCURRENCY)?;
+            let seconds = stage.seconds(server.port, requests, CONCURRENCY)?;
             let (seconds, peak) =
                 (Value::Seconds(seconds), Value::Count(backend.stats()?.peak));
             server.stop()?;
@@ -58,16 +56,16 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
                 figures.push(bad(&*of, seconds, Must::AtLeast(bound)));
                 peaks.push(bad(of, peak, Must::AtMost(waits)));
             } else {
-                let most = Must::AtMost(0.8 * bound);
-                figures.push(good(&*of, seconds, most));
-                peaks.push(good(of, peak, Must::AtLeast(2.0 * waits)));
+                // It does what the limit would not let it.
+                figures.push(good(&*of, seconds, Must::AtMost(bound)));
+                peaks.push(good(of, peak, Must::AtLeast(waits + 1.0)));
             }
         }
     }
     let mut findings = Findings::default();
     findings.add(
         format!(
-            "{REQUESTS} requests, where {REQUESTS} × {sum} s of calls, \
+            "{requests} requests, where {requests} × {calls} s of calls, \
              {WAITS} at a time, are {bound} s"
         ),
         figures,

@@ -171,7 +171,7 @@ impl Stage<'_> {
         &self,
         port: u16,
         requests: u64,
-        concurrency: usize,
+        concurrency: u64,
     ) -> Result<BTreeMap<u16, u64>> {
         let outcome = self.hammer(port, requests, concurrency)?;
         let failed: u64 = outcome.errors.values().sum();
@@ -192,7 +192,7 @@ impl Stage<'_> {
         &self,
         port: u16,
         requests: u64,
-        concurrency: usize,
+        concurrency: u64,
     ) -> Result<f64> {
         let outcome = self.hammer(port, requests, concurrency)?;
         if let Some((why, count)) = measure::failures(&outcome).first() {
@@ -205,11 +205,12 @@ impl Stage<'_> {
         &self,
         port: u16,
         requests: u64,
-        concurrency: usize,
+        concurrency: u64,
     ) -> Result<Outcome> {
         let url = format!("http://127.0.0.1:{port}/");
         let observe = |_| self.tick();
-        measure::hammer(url, requests, concurrency, self.interrupt, observe)
+        let at_once = concurrency as usize;
+        measure::hammer(url, requests, at_once, self.interrupt, observe)
     }
 
     fn tick(&self) {
