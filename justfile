@@ -24,6 +24,11 @@ torture *ARGS:
 soak *ARGS:
     cargo talk soak {{ARGS}}
 
+# Show each warning of the slides on this machine: just caveats dns
+[group('talk')]
+caveats *ARGS:
+    cargo talk caveats {{ARGS}}
+
 # Hammer a port with N requests, as on the slides.
 [group('talk')]
 hammer PORT='5000' N='20' *ARGS:

@@ -19,6 +19,7 @@ use std::io;
 use clap::ValueEnum;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
 pub use server::Server;
 
@@ -36,8 +37,13 @@ pub enum Which {
 ///
 /// # Errors
 ///
-/// The system's.
+/// The system's, or that it is gone already.
 pub fn die_with_parent() -> io::Result<()> {
+    let parent = getppid();
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    Ok(())
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(io::Error::other("whoever started this is gone"))
+    }
 }

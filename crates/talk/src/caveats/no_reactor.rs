@@ -1,6 +1,6 @@
 //! Code that reaches for the current runtime on a thread that has none.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Findings, Must, Value, bad, good};
@@ -32,8 +32,11 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
         stage.say(&format!("{REQUESTS} requests to the {which} program"));
         let server = stage.serve("caveats", which, &backend, &further)?;
         let statuses = stage.statuses(server.port, REQUESTS, 2)?;
-        let answered = statuses.get(&200).unwrap_or(&0);
-        failed[at] = REQUESTS - answered;
+        let count = |status| statuses.get(&status).copied().unwrap_or(0);
+        failed[at] = count(500);
+        if count(200) + count(500) != REQUESTS {
+            bail!("the {which} program answers {statuses:?}");
+        }
         logs[at] = server.stop()?;
     }
     let [wrong, _] = &logs;

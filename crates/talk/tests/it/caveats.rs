@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::{descendants, free_base, refused, talk, wait};
+use crate::server::root;
 
 /// The evidence of a caveat in its short form.
 struct Shown(Value);
@@ -214,6 +215,25 @@ fn only_what_an_event_loop_runs_stops_when_its_client_has_gone() {
             _ => assert_eq!(calls, 4.0, "{of}"),
         }
     }
+}
+
+#[test]
+fn a_program_that_goes_wrong_says_where_and_has_its_cure_beside_it() {
+    let bin = root().join("crates/caveats/src/bin");
+    let mut programs = 0;
+    for folder in ["caveats", "caveats-coroutine"] {
+        for file in fs::read_dir(bin.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            if text.contains("fn wrong(") || text.contains("_wrong(") {
+                programs += 1;
+                for mark in ["    // WRONG: ", "    // RIGHT: "] {
+                    assert!(text.contains(mark), "no {mark}in {path:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(programs, 8, "programs that go wrong");
 }
 
 #[test]

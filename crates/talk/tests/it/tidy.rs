@@ -291,6 +291,7 @@ fn dependencies_go_one_way() {
         ("harness", &["tokio", "may", "rayon", "hammer", "talk"][..]),
         ("hammer", &["tokio", "harness", "talk"]),
         ("talk", &["tokio", "harness"]),
+        ("caveats", &["hammer", "talk"]),
         ("app-coroutine", &["tokio", "reqwest", "rayon"]),
         ("app-sync", &["tokio", "reqwest", "rayon", "may"]),
         ("app-threaded", &["tokio", "reqwest", "may"]),

@@ -5,8 +5,8 @@
 //! who is not root gets a user namespace for both (namespaces(7)).
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -81,20 +81,22 @@ fn enter_namespaces() -> Result<()> {
         "/etc/resolv.conf",
         &format!("nameserver {NAME_SERVER}\noptions timeout:10\n"),
     )?;
-    // Elsewhere it may name a daemon that is asked before any name server.
-    replace("/etc/nsswitch.conf", "hosts: files dns\n")?;
+    // It may name a daemon that is asked before any name server.
+    const SWITCH: &str = "/etc/nsswitch.conf";
+    if Path::new(SWITCH).exists() {
+        replace(SWITCH, "hosts: files dns\n")?;
+    }
     bring_loopback_up().context("cannot bring loopback up")
 }
 
-/// Lets `file` have another content; one that is not there stays so.
+/// Lets `file`, which has to be there, have another content.
 fn replace(file: &str, content: &str) -> Result<()> {
-    if !Path::new(file).exists() {
-        return Ok(());
-    }
     let name = format!("caveats-{}", process::id());
     let source = std::env::temp_dir().join(name);
-    let write = fs::write(&source, content);
-    write.with_context(|| source.display().to_string())?;
+    // It may not be a file, or a link, that somebody else has put there.
+    let written = File::create_new(&source)
+        .and_then(|mut file| file.write_all(content.as_bytes()));
+    written.with_context(|| source.display().to_string())?;
     let mounted =
         mount_on(&source.display().to_string(), file, MsFlags::MS_BIND);
     // The mount keeps what it needs of it.
