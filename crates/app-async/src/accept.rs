@@ -11,9 +11,10 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -62,7 +63,9 @@ where
         stop,
         requests,
     } = worker;
-    let run_loop = |core: usize, is_ready: &dyn Fn()| {
+    // Event loops that do not take requests yet.
+    let starting = AtomicUsize::new(deployment.threads);
+    let run_loop = |core: usize| {
         log::name_thread(format!("worker-{number}-core-{core}"));
         let at_once = deployment.in_flight.unwrap_or(UNLIMITED);
         let application = make_application(at_once)?;
@@ -75,32 +78,30 @@ where
             tokio::spawn(beat(requests.clone(), core));
             let door = Door {
                 listener: tokio::net::TcpListener::from_std(listener)?,
-                requests,
+                requests: requests.clone(),
                 deployment,
             };
             let accepting = door.accept(&stop, application);
-            is_ready();
+            requests.beat(core);
+            if starting.fetch_sub(1, Ordering::Relaxed) == 1 {
+                requests.ready();
+            }
             accepting.await
         })
     };
+    let run_loop = |core| {
+        run_loop(core).unwrap_or_else(|error| worker::fail(&error));
+    };
     thread::scope(|scope| {
-        let mut others = Vec::new();
         for core in 1..deployment.threads {
-            let thread = thread::Builder::new();
             let run_loop = &run_loop;
-            others.push(
-                thread.spawn_scoped(scope, move || run_loop(core, &|| ()))?,
-            );
+            thread::Builder::new()
+                .spawn_scoped(scope, move || run_loop(core))
+                .unwrap_or_else(|error| worker::fail(&error.into()));
         }
-        run_loop(0, &|| requests.ready())?;
-        for thread in others {
-            match thread.join() {
-                Ok(result) => result?,
-                Err(_) => bail!("a thread panicked"),
-            }
-        }
-        Ok(())
-    })
+        run_loop(0);
+    });
+    Ok(())
 }
 
 /// Tells the master that the event loop comes round.

@@ -159,16 +159,20 @@ impl Socket for Client<'_> {
     fn next_request(&self, timeout: Duration) -> io::Result<bool> {
         let deadline = Instant::now() + timeout;
         self.stream.set_read_timeout(Some(STOP_CHECK))?;
-        while Instant::now() < deadline {
-            if self.stopping.load(Ordering::Relaxed) {
-                break;
-            }
+        loop {
+            // Who has asked before the stop is answered.
             match self.stream.peek(&mut [0]) {
                 Ok(count) => return Ok(count > 0),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {}
                 Err(error) => return Err(error),
             }
+            if self.should_stop() || Instant::now() >= deadline {
+                return Ok(false);
+            }
         }
-        Ok(false)
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }

@@ -9,7 +9,7 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -36,16 +36,16 @@ pub(crate) fn serve(
     deployment: &Deployment,
     application: impl Fn() -> Result<String, CallError> + Send + Sync + 'static,
 ) -> Result<()> {
-    let coroutines = deployment.coroutines;
     let service = Service {
         application: Arc::new(application),
-        permits: Arc::new(Semphore::new(coroutines)),
+        permits: Arc::new(Semphore::new(deployment.coroutines)),
         stopping: Arc::default(),
         requests: worker.requests.clone(),
         overload: Overload::of(deployment),
-        coroutines: coroutines as u64,
+        waiting: Arc::default(),
     };
     let stopping = service.stopping.clone();
+    let waiting = service.waiting.clone();
     let address = worker.listener.local_addr()?;
     let accepting = HttpServer(service).start(address)?;
     sockets::beat(worker.requests.clone());
@@ -58,7 +58,7 @@ pub(crate) fn serve(
     // written after the service has returned, and nobody is told when.
     loop {
         thread::sleep(WRITE_TIME);
-        if worker.requests.in_hand() == 0 {
+        if worker.requests.in_hand() + waiting.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
     }
@@ -66,7 +66,8 @@ pub(crate) fn serve(
 
 /// Closes the socket of this worker, so that the kernel gives new
 /// connections to the other workers. Those that it had given to this one and
-/// that were not accepted yet are reset: that is what is lost in a reload.
+/// that were not accepted yet are reset: that is what is lost in a reload,
+/// with those who ask only after [`WRITE_TIME`].
 #[allow(unsafe_code)]
 fn stop_accepting(accepting: &JoinHandle<()>) {
     // SAFETY: to be cancelled is to unwind where it waits for a connection.
@@ -81,7 +82,8 @@ struct Service<A> {
     stopping: Arc<AtomicBool>,
     requests: Requests,
     overload: Overload,
-    coroutines: u64,
+    /// Requests that wait for a coroutine that is free.
+    waiting: Arc<AtomicU64>,
 }
 
 impl<A> Clone for Service<A> {
@@ -92,7 +94,7 @@ impl<A> Clone for Service<A> {
             stopping: self.stopping.clone(),
             requests: self.requests.clone(),
             overload: self.overload,
-            coroutines: self.coroutines,
+            waiting: self.waiting.clone(),
         }
     }
 }
@@ -150,13 +152,19 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
 
 impl<A: Fn() -> Result<String, CallError>> Service<A> {
     fn serve_request(&self, method: &str, target: &str) -> Answer {
+        if !self.permits.try_wait() {
+            let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+            let refused = self.overload.refuses_among(waiting);
+            if !refused {
+                self.permits.wait();
+            }
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if refused {
+                return Answer::overloaded();
+            }
+        }
         let line = format!("{method} {target}");
         let _in_hand = self.requests.begin(line.as_bytes());
-        let waiting = self.requests.in_hand().saturating_sub(self.coroutines);
-        if self.overload.refuses_among(waiting) {
-            return Answer::overloaded();
-        }
-        self.permits.wait();
         let answer = worker::answer(&*self.application);
         self.permits.post();
         answer

@@ -23,9 +23,6 @@ use ureq::{Agent, Error};
 
 /// Room for a call on ureq; may's own default is too small for it.
 const STACK_BYTES: usize = 256 << 10;
-/// How long the event loop may sleep where nothing happens. It is woken for
-/// all that does; may's default of 10 ms would wake it for nothing.
-const IDLE_NANOSECONDS: u64 = 1_000_000_000;
 
 /// Sets may up for a worker: one thread for all coroutines, as gevent has,
 /// and stacks for as many as `requests` requests at a time need.
@@ -38,7 +35,8 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
     config.set_pool_capacity(requests * (1 + plan.calls().len()));
-    config.set_timeout_ns(IDLE_NANOSECONDS);
+    // may looks for what has run out of time before it sleeps, and goes on
+    // with it after: its 10 ms of sleep at the most are how late that is.
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
     let number = worker.number;
@@ -49,6 +47,7 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
 
 /// Tells the master that the thread of the coroutines comes round.
 pub(crate) fn beat(requests: Requests) {
+    requests.beat(0);
     go!(move || loop {
         requests.beat(0);
         coroutine::sleep(BEAT);

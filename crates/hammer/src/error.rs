@@ -41,7 +41,7 @@ pub enum Error {
         limit: u64,
     },
     /// The operating system refused what every run needs.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}")]
     System {
         /// The operation.
         what: &'static str,

@@ -141,10 +141,11 @@ impl Board {
 
     /// A place that no request has had yet.
     pub(crate) fn new_place(&self) -> Option<usize> {
-        let used = self.0[USED].load(Ordering::Relaxed);
-        let place = usize::try_from(used).ok().filter(|&n| n < REQUESTS)?;
-        self.0[USED].store(used + 1, Ordering::Release);
-        Some(place)
+        let next = |used| (used < REQUESTS as u64).then_some(used + 1);
+        let used = self.0[USED]
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, next)
+            .ok()?;
+        usize::try_from(used).ok()
     }
 
     /// Writes a request down, as having begun now.

@@ -19,6 +19,7 @@ use serde::de::{self, Deserializer};
 use thiserror::Error;
 
 use crate::master::Limits;
+use crate::requests::BEAT;
 
 /// How an app is deployed, with every key settled.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +118,7 @@ pub struct Keys {
     /// Kill a worker that is out of sight for longer while it waits for
     /// requests [default: 30]
     #[arg(long, value_name = "SECONDS")]
-    pub heartbeat: Option<Seconds>,
+    pub heartbeat: Option<Heartbeat>,
     /// Replace a worker that has served N requests [default: never]
     #[arg(long, value_name = "N")]
     pub max_requests: Option<NonZeroU64>,
@@ -158,7 +159,7 @@ pub(crate) const OF_SOME_APPS: [&str; 6] = [
 #[derive(Debug, Error)]
 pub enum DeploymentError {
     /// The file cannot be read.
-    #[error("cannot read deployment file {}: {source}", path.display())]
+    #[error("cannot read deployment file {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -494,6 +495,26 @@ impl FromStr for Seconds {
     }
 }
 
+/// A limit of time in seconds that leaves time for a few beats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heartbeat(Duration);
+
+impl FromStr for Heartbeat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Seconds(limit) = text.parse()?;
+        if limit < 3 * BEAT {
+            let (beat, least) = (BEAT.as_secs(), 3 * BEAT.as_secs());
+            return Err(format!(
+                "`{text}` is too short: threads come round every {beat} s; \
+                 give {least} or more"
+            ));
+        }
+        Ok(Self(limit))
+    }
+}
+
 /// A delay in seconds: zero or more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delay(f64);
@@ -532,7 +553,9 @@ macro_rules! deserialize_as_flag {
     )*};
 }
 
-deserialize_as_flag!(Http, Processes, Backlog, Backend, Seconds, Delay);
+deserialize_as_flag!(
+    Http, Processes, Backlog, Backend, Seconds, Heartbeat, Delay
+);
 
 struct AsFlag;
 
@@ -635,6 +658,10 @@ mod tests {
             ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
             ("calls = [0.1, nan]", "1: calls: `NaN` is no delay"),
             ("harakiri = 0", "1: harakiri: `0` is no time limit"),
+            (
+                "heartbeat = 2.5",
+                "1: heartbeat: `2.5` is too short: threads",
+            ),
             ("max_requests = 0", "1: max_requests: invalid value"),
             ("shed_above = -1", "1: shed_above: invalid value"),
             ("listen = 0", "1: listen: `0` is no length"),

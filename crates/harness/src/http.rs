@@ -46,6 +46,9 @@ pub trait Socket: Read + Write {
     ///
     /// The system's.
     fn next_request(&self, timeout: Duration) -> io::Result<bool>;
+
+    /// Whether the worker should stop, so that this request is the last.
+    fn should_stop(&self) -> bool;
 }
 
 /// How connections are served.
@@ -120,7 +123,10 @@ pub fn serve<S: Socket>(
             Route::NotFound => Answer::not_found(),
             Route::MethodNotAllowed => Answer::method_not_allowed(),
         };
-        let goes_on = settings.keep_alive && head.keep_alive && !head.has_body;
+        let goes_on = settings.keep_alive
+            && head.keep_alive
+            && !head.has_body
+            && !socket.should_stop();
         let connection = match goes_on {
             true => head.is_old.then_some("keep-alive"),
             false => Some("close"),

@@ -17,7 +17,7 @@ pub enum ListenError {
     )]
     InUse(SocketAddr),
     /// Anything else.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Other {
         /// The address.
         address: SocketAddr,

@@ -7,11 +7,12 @@
 //!
 //! 1. child.rs: one worker, from its fork to its end;
 //! 2. place.rs: a worker's place, which its successor takes over;
-//! 3. clocks.rs: when a worker is stuck;
+//! 3. clocks.rs: when a worker is stuck; ended.rs: how one ended;
 //! 4. status.rs: what is told to those who ask.
 
 mod child;
 mod clocks;
+mod ended;
 mod place;
 mod status;
 
@@ -19,19 +20,19 @@ use std::io;
 use std::mem;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
+use std::process;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use self::child::Child;
+use self::child::{Child, Forked, Newborn};
 use self::clocks::Clocks;
+use self::ended::Ended;
 use self::place::{Heard, Place};
 use self::status::StatusSocket;
 use crate::log;
@@ -98,7 +99,7 @@ pub enum MasterError {
         how: String,
     },
     /// The system refused something that a master cannot be without.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     System {
         /// What was refused.
         what: &'static str,
@@ -139,39 +140,70 @@ pub fn run<'a>(
     let mut master = Master {
         signals,
         listener,
-        places: Place::empty(service.processes),
+        places: Place::vacant(service.processes),
         leaving: Vec::new(),
-        clocks: Clocks::start(&service.limits),
+        clocks: Clocks::start(service.limits),
         service,
         generation: 1,
+        loaded: 1,
         booted: false,
-        reloading: None,
+        exchanging: false,
+        fallback: None,
         stopping: false,
         status: StatusSocket::open(),
     };
-    let result = master.look_after_workers(&reload);
-    if result.is_err() {
-        master.kill_all();
+    match master.look_after_workers(&reload) {
+        Ok(End::Stopped) => Ok(()),
+        Ok(End::Forked(newborn)) => {
+            // What the master has is not the worker's, but for its socket:
+            // above all not the stops of the others.
+            let Master {
+                signals,
+                listener,
+                service,
+                places,
+                leaving,
+                status,
+                ..
+            } = master;
+            drop((signals, places, leaving, status));
+            process::exit(newborn.live(listener, service.work))
+        }
+        Err(error) => {
+            master.kill_all();
+            Err(error)
+        }
     }
-    result
+}
+
+/// How a master's loop ends.
+enum End {
+    /// All workers are gone, as they were told to.
+    Stopped,
+    /// In this process, which is a worker that was just forked.
+    Forked(Newborn),
 }
 
 struct Master<'a> {
     signals: Signals,
     listener: TcpListener,
     service: Service<'a>,
-    /// Counts the reloads.
+    /// Tells the workers of this service from those of others.
     generation: u64,
+    /// How many services were loaded so far.
+    loaded: u64,
     places: Vec<Place>,
     /// Workers that were told to stop, and finish what they have in hand.
     leaving: Vec<Child>,
     clocks: Clocks,
     /// Whether all workers have been ready once.
     booted: bool,
-    /// Where workers are being exchanged: what to go back to.
-    reloading: Option<Service<'a>>,
+    /// Whether workers of other generations are being exchanged.
+    exchanging: bool,
+    /// What to go back to where the new service does not start, and its
+    /// generation.
+    fallback: Option<(Service<'a>, u64)>,
     stopping: bool,
-    /// Gone in workers.
     status: Option<StatusSocket>,
 }
 
@@ -181,16 +213,18 @@ impl<'a> Master<'a> {
     fn look_after_workers(
         &mut self,
         reload: Reload<'_, 'a>,
-    ) -> Result<(), MasterError> {
+    ) -> Result<End, MasterError> {
         loop {
             if self.stopping {
                 if self.leaving.is_empty() {
                     info!("all workers are gone");
-                    return Ok(());
+                    return Ok(End::Stopped);
                 }
             } else {
-                self.go_on_reloading();
-                self.fork_who_is_due()?;
+                self.go_on_exchanging();
+                if let Some(newborn) = self.fork_who_is_due()? {
+                    return Ok(End::Forked(newborn));
+                }
             }
             self.wait_for_events()?;
             self.hear_workers();
@@ -200,8 +234,9 @@ impl<'a> Master<'a> {
                 self.obey(signal, reload)?;
             }
             self.look_at_clocks();
-            if let Some(status) = &self.status {
+            if let Some(mut status) = self.status.take() {
                 status.answer(|| self.status());
+                self.status = Some(status);
             }
         }
     }
@@ -209,12 +244,15 @@ impl<'a> Master<'a> {
     fn wait_for_events(&self) -> Result<(), MasterError> {
         let pipes = self.children().filter_map(Child::pipe);
         let files = pipes.chain([self.signals.as_fd()]);
-        let files = files.chain(self.status.as_ref().map(AsFd::as_fd));
+        let status = self.status.as_ref();
+        let files = files.chain(status.and_then(StatusSocket::awaits));
         let mut files: Vec<_> = files
             .map(|file| PollFd::new(file, PollFlags::POLLIN))
             .collect();
         let moments = self.places.iter().filter_map(|place| place.fork_at);
-        let moments = moments.chain(self.leaving.iter().map(|c| c.leave_by()));
+        let leaving = self.leaving.iter().filter_map(Child::leave_by);
+        let moments = moments.chain(leaving);
+        let moments = moments.chain(status.and_then(StatusSocket::rests_until));
         let timeout = match moments.chain(self.clocks.next_look()).min() {
             Some(moment) => {
                 let left = moment.saturating_duration_since(Instant::now());
@@ -243,7 +281,9 @@ impl<'a> Master<'a> {
                 self.leaving.push(old.leave(self.service.limits.stop));
             }
         }
-        self.leaving.iter_mut().for_each(Child::hear);
+        for child in &mut self.leaving {
+            child.hear();
+        }
         if !self.booted && self.places.iter().all(Place::is_ready) {
             self.booted = true;
             let count = self.places.len();
@@ -267,7 +307,10 @@ impl<'a> Master<'a> {
             _ if self.stopping => {}
             Signal::SIGHUP => self.reload(reload),
             Signal::SIGTTIN => self.resize(self.places.len() + 1),
-            Signal::SIGTTOU => self.resize(self.places.len() - 1),
+            Signal::SIGTTOU if self.places.len() > 1 => {
+                self.resize(self.places.len() - 1);
+            }
+            Signal::SIGTTOU => warn!("the last worker stays"),
             _ => {}
         }
         Ok(())
@@ -276,59 +319,49 @@ impl<'a> Master<'a> {
     /// Takes note of every child that has ended; as process 1 of a container,
     /// also of those that are not its own.
     fn reap(&mut self) -> Result<(), MasterError> {
-        loop {
-            let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(status) => status,
-                Err(Errno::ECHILD) => return Ok(()),
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(system("cannot reap")(errno)),
-            };
-            let Some(pid) = status.pid() else {
-                return Ok(());
-            };
-            self.bury(pid, status)?;
+        while let Some(ended) = Ended::next().map_err(system("cannot reap"))? {
+            self.bury(&ended)?;
         }
+        Ok(())
     }
 
-    fn bury(
-        &mut self,
-        pid: Pid,
-        status: WaitStatus,
-    ) -> Result<(), MasterError> {
+    fn bury(&mut self, ended: &Ended) -> Result<(), MasterError> {
+        let pid = ended.pid();
         if let Some(at) = self.leaving.iter().position(|c| c.pid() == pid) {
             self.leaving.remove(at);
             return Ok(());
         }
         let mut places = self.places.iter_mut();
-        let Some((place, mut child)) = places
-            .find_map(|place| Some((place.take(pid)?, place)))
-            .map(|(child, place)| (place, child))
-        else {
+        let found = places.find_map(|place| {
+            let child = place.take(pid)?;
+            Some((place, child))
+        });
+        let Some((place, mut child)) = found else {
             return Ok(());
         };
         // What it wrote before it died may not have been read yet.
         child.hear();
         let number = child.number();
-        let how = match status {
-            WaitStatus::Exited(_, code) => format!("exit status {code}"),
-            WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
-            other => format!("{other:?}"),
-        };
+        let how = ended.to_string();
+        let is_new = child.generation() == self.generation;
         if child.is_ready() {
-            warn!("worker {number} (pid {pid}) ended: {how}; forking another");
-            place.replace_at_once();
+            let pause = place.replace_after(ended, &child);
+            warn!(
+                "worker {number} (pid {pid}) ended: {how}; forking another{}",
+                pause.map_or(String::new(), |pause| format!(" in {pause:?}"))
+            );
         } else if !self.booted {
             return Err(MasterError::Boot { number, how });
-        } else if let Some(old) = self.reloading.take() {
+        } else if !is_new {
+            place.replace_at_once();
+        } else if self.fallback.is_some() {
+            place.replace_if_empty();
             error!(
                 "reload given up: worker {number} (pid {pid}) of the new \
                  generation ended before it was ready: {how}; the old workers \
                  go on"
             );
-            self.clocks = Clocks::start(&old.limits);
-            self.service = old;
-            place.replace_if_empty();
-            notify(&[NotifyState::Ready]);
+            self.fall_back();
         } else {
             let pause = place.replace_after_a_pause();
             error!(
@@ -349,85 +382,120 @@ impl<'a> Master<'a> {
         notify(&[NotifyState::Stopping]);
         self.stopping = true;
         for place in mem::take(&mut self.places) {
-            self.empty(place);
+            self.dismiss(place);
         }
     }
 
     /// Lets the workers of a place go.
-    fn empty(&mut self, place: Place) {
+    fn dismiss(&mut self, place: Place) {
         let limit = self.service.limits.stop;
         let children = place.into_children();
         self.leaving
             .extend(children.map(|child| child.leave(limit)));
     }
 
+    /// Has so many workers from now on.
     fn resize(&mut self, processes: usize) {
-        if processes == 0 {
-            warn!("the last worker stays");
-            return;
-        }
+        self.service.processes = processes;
         info!("{} workers become {processes}", self.places.len());
         while self.places.len() > processes {
             if let Some(place) = self.places.pop() {
-                self.empty(place);
+                self.dismiss(place);
             }
         }
         let missing = processes - self.places.len();
-        self.places.extend(Place::empty(missing));
+        self.places.extend(Place::vacant(missing));
     }
 
     fn reload(&mut self, reload: Reload<'_, 'a>) {
-        let service = match reload() {
-            Ok(service) => service,
-            Err(error) => {
-                error!("reload refused: {error:#}; the old workers go on");
-                return;
-            }
-        };
-        info!("reloading: workers are exchanged one by one");
         match NotifyState::monotonic_usec_now() {
             Ok(now) => notify(&[NotifyState::Reloading, now]),
             Err(error) => warn!("cannot tell the time: {error}"),
         }
-        self.clocks = Clocks::start(&service.limits);
-        let processes = service.processes;
+        let service = match reload() {
+            Ok(service) => service,
+            Err(error) => {
+                error!("reload refused: {error:#}; the old workers go on");
+                notify(&[NotifyState::Ready]);
+                return;
+            }
+        };
+        info!("reloading: workers are exchanged one by one");
         let old = mem::replace(&mut self.service, service);
-        self.reloading = Some(old);
-        self.generation += 1;
-        if processes != self.places.len() {
-            self.resize(processes);
+        // What has not started yet is nothing to go back to.
+        self.fallback.get_or_insert((old, self.generation));
+        self.loaded += 1;
+        self.generation = self.loaded;
+        self.begin_exchange();
+    }
+
+    /// Goes back to the service before the reload, which does not start.
+    fn fall_back(&mut self) {
+        if let Some((service, generation)) = self.fallback.take() {
+            self.service = service;
+            self.generation = generation;
+            self.begin_exchange();
         }
     }
 
-    /// Has the next worker of an older generation replaced, once the one
+    fn begin_exchange(&mut self) {
+        self.exchanging = true;
+        self.clocks.set_limits(self.service.limits);
+        for place in &mut self.places {
+            // It would only be exchanged in its turn.
+            if let Some(mut successor) = place.take_successor() {
+                successor.kill();
+                self.leaving.push(successor);
+            }
+        }
+        if self.places.len() < self.service.processes {
+            self.resize(self.service.processes);
+        }
+    }
+
+    /// Has the next worker of another generation replaced, once the one
     /// before it was.
-    fn go_on_reloading(&mut self) {
-        if self.reloading.is_none()
-            || !self.places.iter().all(Place::is_settled)
-        {
+    fn go_on_exchanging(&mut self) {
+        if !self.exchanging || !self.places.iter().all(Place::is_settled) {
             return;
         }
         let generation = self.generation;
-        let mut places = self.places.iter_mut();
-        match places.find(|place| place.is_older_than(generation)) {
+        let wanted = self.service.processes;
+        let mut places = self.places.iter_mut().take(wanted);
+        match places.find(|place| !place.is_of(generation)) {
             Some(place) => place.replace_at_once(),
             None => {
-                info!("reloaded: {} workers", self.places.len());
-                self.reloading = None;
+                if self.places.len() > wanted {
+                    self.resize(wanted);
+                }
+                info!("reloaded: {wanted} workers");
+                self.exchanging = false;
+                self.fallback = None;
                 notify(&[NotifyState::Ready]);
             }
         }
     }
 
-    fn fork_who_is_due(&mut self) -> Result<(), MasterError> {
+    /// Forks all workers that are due; in a worker, returns what it is.
+    fn fork_who_is_due(&mut self) -> Result<Option<Newborn>, MasterError> {
         let now = Instant::now();
         for index in 0..self.places.len() {
-            if self.places[index].is_due(now) {
-                let child = self.fork_worker(index + 1)?;
-                self.places[index].settle(child);
+            if !self.places[index].is_due(now) {
+                continue;
+            }
+            match self.fork_worker(index + 1) {
+                Ok(Forked::Master(child)) => self.places[index].settle(child),
+                Ok(Forked::Worker(newborn)) => return Ok(Some(newborn)),
+                Err(error @ MasterError::System { .. }) if self.booted => {
+                    // The others can serve meanwhile.
+                    let pause = self.places[index].replace_after_a_pause();
+                    let error = anyhow::Error::from(error);
+                    error!("{error:#}; trying again in {pause:?}");
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn look_at_clocks(&mut self) {
@@ -442,7 +510,10 @@ impl<'a> Master<'a> {
             }
         }
         for child in &mut self.leaving {
-            if child.leave_by() <= now {
+            if let Some(stuck) = self.clocks.has_stuck_request(child) {
+                error!("{stuck}; killing it");
+                child.kill();
+            } else if child.leave_by().is_some_and(|moment| moment <= now) {
                 let (number, pid) = (child.number(), child.pid());
                 warn!(
                     "worker {number} (pid {pid}) did not finish in time; \
@@ -455,7 +526,7 @@ impl<'a> Master<'a> {
 
     fn kill_all(&mut self) {
         for place in mem::take(&mut self.places) {
-            self.empty(place);
+            self.dismiss(place);
         }
         self.leaving.iter_mut().for_each(Child::kill);
         self.leaving.iter().for_each(Child::wait);

@@ -21,7 +21,7 @@ pub struct Plan {
 
 /// The backend's name has no address.
 #[derive(Debug, Error)]
-#[error("cannot resolve the backend {backend}: {source}")]
+#[error("cannot resolve the backend {backend}")]
 pub struct UnknownBackend {
     backend: String,
     source: io::Error,

@@ -48,11 +48,10 @@ impl Requests {
         }))
     }
 
-    /// Tells the master that requests are taken now.
+    /// Tells the master that requests are taken now. Every thread that waits
+    /// for them has to have told its first [`beat`](Self::beat) before, or
+    /// one that never comes round would not be missed.
     pub fn ready(&self) {
-        // Or one that gets no further would be out of sight from the start,
-        // and nobody would look for it.
-        self.beat(0);
         self.0.tell(READY);
     }
 

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{
     Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout,
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::answer::{Answer, CallError};
 use crate::deployment::Deployment;
@@ -64,6 +66,8 @@ impl Worker {
         } = self;
         let settings = http::Settings::of(deployment);
         let overload = Overload::of(deployment);
+        // Those of its threads that do not wait for requests yet.
+        let starting = AtomicUsize::new(deployment.threads);
         let take_requests = |core: usize| {
             log::name_thread(format!("worker-{number}-core-{core}"));
             let door = Door {
@@ -72,7 +76,13 @@ impl Worker {
                 requests: &requests,
                 core,
             };
-            door.take_connections(|stream| {
+            let is_ready = || {
+                requests.beat(core);
+                if starting.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    requests.ready();
+                }
+            };
+            let served = door.take_connections(is_ready, |stream| {
                 let refuses = overload.refuses(&listener);
                 let mut client = Client {
                     stream,
@@ -90,27 +100,27 @@ impl Worker {
                 // What remains is a client that went away, and its own
                 // affair.
                 served.ok();
-            })
+            });
+            served.unwrap_or_else(|error| fail(&error.into()));
         };
         thread::scope(|scope| {
-            let mut others = Vec::new();
             for core in 1..deployment.threads {
-                let thread = thread::Builder::new();
-                others.push(
-                    thread.spawn_scoped(scope, move || take_requests(core))?,
-                );
+                let take_requests = &take_requests;
+                thread::Builder::new()
+                    .spawn_scoped(scope, move || take_requests(core))
+                    .unwrap_or_else(|error| fail(&error.into()));
             }
-            requests.ready();
-            take_requests(0)?;
-            for thread in others {
-                match thread.join() {
-                    Ok(result) => result?,
-                    Err(_) => anyhow::bail!("a thread panicked"),
-                }
-            }
-            Ok(())
-        })
+            take_requests(0);
+        });
+        Ok(())
     }
+}
+
+/// Ends a worker of which a thread cannot go on: its master will fork a
+/// whole one, while the other threads would wait for its end for ever.
+pub fn fail(error: &anyhow::Error) -> ! {
+    error!("a thread of this worker failed: {error:#}");
+    process::exit(1)
 }
 
 /// Where a thread waits for connections.
@@ -123,7 +133,11 @@ struct Door<'a> {
 
 impl Door<'_> {
     /// Accepts connections, one after the other, until the stop.
-    fn take_connections(&self, serve: impl Fn(TcpStream)) -> io::Result<()> {
+    fn take_connections(
+        &self,
+        is_ready: impl FnOnce(),
+        serve: impl Fn(TcpStream),
+    ) -> io::Result<()> {
         const CONNECTION: u64 = 0;
         const STOP: u64 = 1;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -132,6 +146,7 @@ impl Door<'_> {
         epoll.add(self.listener, EpollEvent::new(one_of_us, CONNECTION))?;
         let stop = EpollEvent::new(EpollFlags::EPOLLIN, STOP);
         epoll.add(self.stop.as_fd(), stop)?;
+        is_ready();
         let beat = EpollTimeout::try_from(BEAT).unwrap_or(EpollTimeout::NONE);
         loop {
             self.requests.beat(self.core);
@@ -227,7 +242,13 @@ impl Socket for Client<'_> {
         ];
         let limit = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         poll(&mut files, limit)?;
-        let [stop, stream] = files;
-        Ok(stop.any() == Some(false) && stream.any() == Some(true))
+        // Who has asked before the stop is answered.
+        let [_, stream] = files;
+        Ok(stream.any() == Some(true))
+    }
+
+    fn should_stop(&self) -> bool {
+        let mut files = [PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
+        poll(&mut files, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 }

@@ -40,6 +40,8 @@ struct Soaked {
     /// When idle, before and after.
     files: (usize, usize),
     threads: (usize, usize),
+    /// Whether the workers are those of the start.
+    same_workers: bool,
 }
 
 /// Whether all stayed as they were.
@@ -166,6 +168,7 @@ fn one(
         max_connections: 2000,
     };
     let load = load(deployment, port, Stop::After(length), schedule);
+    let workers = Family::of(server.pid()).workers;
     let mut looked = Duration::ZERO;
     let mut settled = 0;
     let mut last = 0;
@@ -191,6 +194,7 @@ fn one(
         memory: (settled, last),
         files: (idle.0, files(&server)),
         threads: (idle.1, threads(&server)),
+        same_workers: Family::of(server.pid()).workers == workers,
     };
     server.stop()?;
     Ok(soaked)
@@ -267,12 +271,16 @@ impl Soaked {
     fn faults(&self) -> Vec<String> {
         let Self { name, outcome, .. } = self;
         let mut faults = Vec::new();
-        if outcome.failed > 0 {
+        let failed = outcome.failed + outcome.shed;
+        if failed > 0 {
             let errors = &outcome.errors;
             faults.push(format!(
-                "{name}: {} of {} requests failed: {errors:?}",
-                outcome.failed, outcome.requests
+                "{name}: {failed} of {} requests failed: {errors:?}",
+                outcome.requests
             ));
+        }
+        if !self.same_workers {
+            faults.push(format!("{name}: a worker was replaced"));
         }
         let (before, after) = self.memory;
         if after as f64 > before as f64 * GROWTH {

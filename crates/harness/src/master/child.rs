@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::mem;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +37,7 @@ pub(super) struct Child {
     is_ready: bool,
     wants_relief: bool,
     leave_by: Option<Instant>,
+    was_killed: bool,
 }
 
 impl Child {
@@ -76,8 +76,14 @@ impl Child {
         self.wants_relief
     }
 
-    /// Takes note of what it has said.
-    pub(super) fn hear(&mut self) {
+    /// Takes note of what it has said; whether it has become ready.
+    pub(super) fn hear(&mut self) -> bool {
+        let was_ready = self.is_ready;
+        self.read();
+        self.is_ready && !was_ready
+    }
+
+    fn read(&mut self) {
         let mut bytes = [0; 8];
         while let Some(pipe) = &self.pipe {
             match read(pipe, &mut bytes) {
@@ -101,16 +107,20 @@ impl Child {
         self
     }
 
-    /// By when it should be gone, where it was told to stop; some time far
-    /// off otherwise.
-    pub(super) fn leave_by(&self) -> Instant {
-        const FAR: Duration = Duration::from_secs(86_400);
-        self.leave_by.unwrap_or_else(|| Instant::now() + FAR)
+    /// By when it should be gone, where it was told to stop.
+    pub(super) fn leave_by(&self) -> Option<Instant> {
+        self.leave_by
+    }
+
+    /// Whether it was killed, and only has to be reaped.
+    pub(super) fn was_killed(&self) -> bool {
+        self.was_killed
     }
 
     pub(super) fn kill(&mut self) {
         // Not reaped yet, so the pid is still its own.
         kill(self.pid, Signal::SIGKILL).ok();
+        self.was_killed = true;
         self.leave_by = None;
     }
 
@@ -132,9 +142,9 @@ impl Limits {
 impl Master<'_> {
     #[allow(unsafe_code)]
     pub(super) fn fork_worker(
-        &mut self,
+        &self,
         number: usize,
-    ) -> Result<Child, MasterError> {
+    ) -> Result<Forked, MasterError> {
         let threads = fs::read_dir("/proc/self/task")
             .map_err(system("cannot count the master's threads"))?
             .count();
@@ -149,13 +159,11 @@ impl Master<'_> {
         let board = Board::new().map_err(system("cannot share memory"))?;
         let board = Arc::new(board);
         let most = self.service.limits.most_requests();
-        let listener =
-            self.listener.try_clone().map_err(system("cannot share"))?;
         let master = Pid::this();
         // SAFETY: this process has one thread, so no lock and no structure
         // is in another thread's hands while it is copied.
         match unsafe { fork() }.map_err(system("cannot fork"))? {
-            ForkResult::Parent { child } => Ok(Child {
+            ForkResult::Parent { child } => Ok(Forked::Master(Child {
                 number,
                 pid: child,
                 generation: self.generation,
@@ -166,29 +174,47 @@ impl Master<'_> {
                 is_ready: false,
                 wants_relief: false,
                 leave_by: None,
-            }),
-            ForkResult::Child => {
-                // What the master has of the others is not this worker's.
-                drop((pipe, teller));
-                drop(mem::take(&mut self.places));
-                drop(mem::take(&mut self.leaving));
-                drop(self.status.take());
-                process::exit(self.become_worker(
-                    master,
-                    Worker {
-                        number,
-                        listener,
-                        stop,
-                        requests: Requests::new(board, most, to_master),
-                    },
-                ));
-            }
+                was_killed: false,
+            })),
+            ForkResult::Child => Ok(Forked::Worker(Newborn {
+                number,
+                master,
+                stop,
+                requests: Requests::new(board, most, to_master),
+            })),
         }
     }
+}
 
-    /// The life of a worker, after the fork; its exit status.
-    fn become_worker(&self, master: Pid, worker: Worker) -> i32 {
-        let number = worker.number;
+/// Who one is after a fork.
+pub(super) enum Forked {
+    /// The master, which has this worker now.
+    Master(Child),
+    /// The worker.
+    Worker(Newborn),
+}
+
+/// A worker that was just forked, and is still to leave its master's code.
+pub(super) struct Newborn {
+    number: usize,
+    master: Pid,
+    stop: Stop,
+    requests: Requests,
+}
+
+impl Newborn {
+    /// The life of a worker; its exit status.
+    pub(super) fn live(
+        self,
+        listener: TcpListener,
+        work: impl Fn(Worker) -> anyhow::Result<()>,
+    ) -> i32 {
+        let Self {
+            number,
+            master,
+            stop,
+            requests,
+        } = self;
         let serve = || -> anyhow::Result<()> {
             log::name_thread(format!("worker-{number}"));
             signals::unblock_sigchld()?;
@@ -197,7 +223,12 @@ impl Master<'_> {
             if getppid() != master {
                 return Ok(());
             }
-            (self.service.work)(worker)
+            work(Worker {
+                number,
+                listener,
+                stop,
+                requests,
+            })
         };
         match catch_unwind(AssertUnwindSafe(serve)) {
             Ok(Ok(())) => 0,

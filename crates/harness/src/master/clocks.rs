@@ -18,8 +18,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// The clocks of a master's workers.
 #[derive(Debug)]
 pub(super) struct Clocks {
-    harakiri: Option<Duration>,
-    heartbeat: Option<Duration>,
+    limits: Limits,
     looked: Instant,
     /// Nothing counts that was before: the master was stopped then, and
     /// perhaps its workers with it.
@@ -41,13 +40,16 @@ enum Why {
 }
 
 impl Clocks {
-    pub(super) fn start(limits: &Limits) -> Self {
+    pub(super) fn start(limits: Limits) -> Self {
         Self {
-            harakiri: limits.harakiri,
-            heartbeat: limits.heartbeat,
+            limits,
             looked: Instant::now(),
             since: Moment::now(),
         }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// When to look at them next.
@@ -57,7 +59,12 @@ impl Clocks {
 
     /// A quarter of a limit is how much later it may be kept.
     fn pause(&self) -> Option<Duration> {
-        let limit = self.harakiri.into_iter().chain(self.heartbeat).min()?;
+        let Limits {
+            harakiri,
+            heartbeat,
+            ..
+        } = self.limits;
+        let limit = harakiri.into_iter().chain(heartbeat).min()?;
         let (least, most) = (Duration::from_millis(10), LATE);
         Some((limit / 4).clamp(least, most))
     }
@@ -74,16 +81,18 @@ impl Clocks {
 
     /// Whether a worker is stuck.
     pub(super) fn is_stuck(&self, child: &Child) -> Option<Stuck> {
-        let why = self.request(child).or_else(|| self.silent(child))?;
-        Some(Stuck {
-            number: child.number(),
-            pid: child.pid().as_raw(),
-            why,
-        })
+        self.has_stuck_request(child)
+            .or_else(|| Stuck::new(child, self.silent(child)?))
+    }
+
+    /// Whether a worker has had a request for too long, which it may not
+    /// have either once it was told to stop.
+    pub(super) fn has_stuck_request(&self, child: &Child) -> Option<Stuck> {
+        Stuck::new(child, self.request(child)?)
     }
 
     fn request(&self, child: &Child) -> Option<Why> {
-        let limit = self.harakiri?;
+        let limit = self.limits.harakiri?;
         let request = child.board().oldest()?;
         let age = self.age(request.began);
         let line = request.line;
@@ -91,7 +100,7 @@ impl Clocks {
     }
 
     fn silent(&self, child: &Child) -> Option<Why> {
-        let limit = self.heartbeat?;
+        let limit = self.limits.heartbeat?;
         let age = if child.is_ready() {
             self.age(child.board().oldest_beat()?)
         } else {
@@ -103,6 +112,18 @@ impl Clocks {
 
     fn age(&self, moment: Moment) -> Duration {
         Moment::now().since(moment.max(self.since))
+    }
+}
+
+impl Stuck {
+    /// `None` where it was killed for it already.
+    fn new(child: &Child, why: Why) -> Option<Self> {
+        let stuck = || Self {
+            number: child.number(),
+            pid: child.pid().as_raw(),
+            why,
+        };
+        (!child.was_killed()).then(stuck)
     }
 }
 

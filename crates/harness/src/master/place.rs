@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::child::Child;
+use super::ended::Ended;
 
 /// How long a place stays empty after a worker died before it was ready:
 /// twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A worker that ends by itself so soon might as well not have been ready.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// A worker's place.
 #[derive(Debug, Default)]
@@ -34,12 +37,12 @@ pub(super) enum Heard {
 
 impl Place {
     /// So many places, for which workers are to be forked.
-    pub(super) fn empty(count: usize) -> Vec<Self> {
-        let empty = || Self {
+    pub(super) fn vacant(count: usize) -> Vec<Self> {
+        let vacant = || Self {
             fork_at: Some(Instant::now()),
             ..Self::default()
         };
-        (0..count).map(|_| empty()).collect()
+        (0..count).map(|_| vacant()).collect()
     }
 
     pub(super) fn children(&self) -> impl Iterator<Item = &Child> {
@@ -64,9 +67,9 @@ impl Place {
         self.is_ready() && self.successor.is_none() && self.fork_at.is_none()
     }
 
-    pub(super) fn is_older_than(&self, generation: u64) -> bool {
+    pub(super) fn is_of(&self, generation: u64) -> bool {
         let worker = self.worker.as_ref();
-        worker.is_none_or(|worker| worker.generation() < generation)
+        worker.is_some_and(|worker| worker.generation() == generation)
     }
 
     /// Whether a worker is to be forked for it.
@@ -94,18 +97,22 @@ impl Place {
         Some(child)
     }
 
+    /// Removes the successor that has not taken over.
+    pub(super) fn take_successor(&mut self) -> Option<Child> {
+        self.successor.take()
+    }
+
     /// Takes note of what its workers have said.
     pub(super) fn hear(&mut self) -> Heard {
-        self.children_mut().for_each(Child::hear);
-        if let Some(successor) = self.successor.take_if(|c| c.is_ready()) {
+        let became_ready = |ready, child: &mut Child| child.hear() || ready;
+        if self.children_mut().fold(false, became_ready) {
             self.early_deaths = 0;
+        }
+        if let Some(successor) = self.successor.take_if(|c| c.is_ready()) {
             return match self.worker.replace(successor) {
                 Some(old) => Heard::TakenOver(old),
                 None => Heard::Nothing,
             };
-        }
-        if self.is_ready() {
-            self.early_deaths = 0;
         }
         let wants_relief = self
             .worker
@@ -133,6 +140,20 @@ impl Place {
         if self.worker.is_none() {
             self.replace_at_once();
         }
+    }
+
+    /// Has another worker forked after one that was ready: at once, unless
+    /// it ended by itself as soon as it had begun. A pause is returned.
+    pub(super) fn replace_after(
+        &mut self,
+        ended: &Ended,
+        child: &Child,
+    ) -> Option<Duration> {
+        if !ended.was_killed() && child.age() < SHORT_LIFE {
+            return Some(self.replace_after_a_pause());
+        }
+        self.replace_at_once();
+        None
     }
 
     /// Has a worker forked after a pause, which is returned.

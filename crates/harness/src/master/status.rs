@@ -4,11 +4,12 @@
 //! The socket has a name and no file (unix(7), "abstract"): `harness-PID`.
 //! It gives one line of JSON to its own user and to root, and closes.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -28,7 +29,7 @@ pub(super) struct Status {
     pid: u32,
     http: Option<String>,
     state: &'static str,
-    /// 1, and one more with each reload.
+    /// Which reload the service came with, from 1.
     generation: u64,
     workers: Vec<WorkerStatus>,
 }
@@ -61,7 +62,9 @@ impl Master<'_> {
         let state = match self {
             Self { stopping: true, .. } => "stopping",
             Self { booted: false, .. } => "starting",
-            _ if self.reloading.is_some() => "reloading",
+            Self {
+                exchanging: true, ..
+            } => "reloading",
             _ => "serving",
         };
         let address = self.listener.local_addr();
@@ -139,7 +142,16 @@ impl Status {
 
 /// Where the status can be had.
 #[derive(Debug)]
-pub(super) struct StatusSocket(UnixListener);
+pub(super) struct StatusSocket {
+    listener: UnixListener,
+    /// Where it failed, and would again at once.
+    rests_until: Option<Instant>,
+}
+
+/// How many are answered before workers are looked after again.
+const ANSWERS: usize = 16;
+/// How long the socket rests where the system has no file left.
+const REST: Duration = Duration::from_millis(100);
 
 impl StatusSocket {
     /// `None` where there can be none, which is no reason not to serve.
@@ -149,16 +161,40 @@ impl StatusSocket {
             let address = SocketAddr::from_abstract_name(name)?;
             let listener = UnixListener::bind_addr(&address)?;
             listener.set_nonblocking(true)?;
-            io::Result::Ok(Self(listener))
+            io::Result::Ok(Self {
+                listener,
+                rests_until: None,
+            })
         };
         open()
             .inspect_err(|error| warn!("cannot offer a status: {error}"))
             .ok()
     }
 
+    /// What to wait for, unless it rests.
+    pub(super) fn awaits(&self) -> Option<BorrowedFd<'_>> {
+        self.rests_until.is_none().then(|| self.listener.as_fd())
+    }
+
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        self.rests_until
+    }
+
     /// Answers those who have asked.
-    pub(super) fn answer(&self, status: impl Fn() -> Status) {
-        while let Ok((mut stream, _)) = self.0.accept() {
+    pub(super) fn answer(&mut self, status: impl Fn() -> Status) {
+        if self.rests_until.is_some_and(|until| until > Instant::now()) {
+            return;
+        }
+        self.rests_until = None;
+        for _ in 0..ANSWERS {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.rests_until = Some(Instant::now() + REST);
+                    return;
+                }
+            };
             if !may_ask(&stream) {
                 continue;
             }
@@ -177,10 +213,4 @@ fn may_ask(stream: &UnixStream) -> bool {
         let uid = Uid::from_raw(peer.uid());
         uid == Uid::effective() || uid.is_root()
     })
-}
-
-impl AsFd for StatusSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
 }

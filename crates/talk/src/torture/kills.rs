@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::load::{self, Answers, Target};
 use super::plan::PAUSE;
-use super::victim::{files, in_hands, send, serving, zombies};
+use super::victim::{files, freeze, in_hands, send, serving, zombies};
 use crate::interrupt::Interrupt;
 use crate::masters::ask_one;
 use crate::procfs;
@@ -95,7 +95,7 @@ fn one(master: u32, target: Target) -> Result<(u64, Duration)> {
     if !target.has_queues {
         // Stopped, it takes no more: what it holds now is what is lost.
         // Where it has a queue, that would only fill meanwhile.
-        send(victim, Signal::SIGSTOP)?;
+        freeze(victim)?;
     }
     let held = in_hands(victim, target.port);
     let killed = Instant::now();

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::load::{self, Answers, Target};
 use super::plan::{PAUSE, Plan};
-use super::victim::{in_hands, send};
+use super::victim::{freeze, in_hands, send};
 use crate::backend::Backend;
 use crate::interrupt::Interrupt;
 use crate::procfs::children;
@@ -142,8 +142,10 @@ fn torture(
         let mut held = 0;
         for kill in 0..plan.kills as usize {
             let workers = children(master);
-            let victim = workers[kill * 7 % workers.len().max(1)];
-            send(victim, Signal::SIGSTOP)?;
+            let Some(&victim) = workers.iter().cycle().nth(kill * 7) else {
+                bail!("it has no worker left");
+            };
+            freeze(victim)?;
             held += in_hands(victim, port);
             send(victim, Signal::SIGKILL)?;
             interrupt.wait(PAUSE)?;

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::load::{self, Answers, Target};
-use super::victim::{is_settled, send};
+use super::victim::{is_exchanged, send};
 use crate::interrupt::Interrupt;
 use crate::masters::ask_one;
 
@@ -56,7 +56,7 @@ fn one(master: u32) -> Result<Duration> {
     send(master, Signal::SIGHUP)?;
     loop {
         let now = ask_one(master)?;
-        if now.generation > before.generation && is_settled(&now) {
+        if is_exchanged(&now, &before) {
             return Ok(start.elapsed());
         }
         if start.elapsed() > PATIENCE {

@@ -20,7 +20,7 @@ use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::site::Site;
 
-const CLIENTS: usize = 500;
+pub(super) const CLIENTS: usize = 500;
 /// From one byte of a client to its next.
 const BYTE: Duration = Duration::from_secs(1);
 /// The deadline for heads of those that can be held up. Each of their slots

@@ -17,10 +17,34 @@ pub(super) fn serving(status: &Status) -> Vec<u32> {
     serving.map(|worker| worker.pid).collect()
 }
 
-/// Whether nobody starts or leaves.
-pub(super) fn is_settled(status: &Status) -> bool {
-    let all = status.workers.len();
-    status.state == "serving" && serving(status).len() == all
+/// Whether all workers were exchanged since `before`, and nobody starts or
+/// leaves any more.
+pub(super) fn is_exchanged(status: &Status, before: &Status) -> bool {
+    let mut workers = status.workers.iter();
+    let is_new = |pid| before.workers.iter().all(|old| old.pid != pid);
+    status.state == "serving"
+        && status.generation > before.generation
+        && workers.all(|worker| {
+            worker.state == "serving"
+                && worker.generation == status.generation
+                && is_new(worker.pid)
+        })
+}
+
+/// Stops a worker, and waits until it has stopped.
+pub(super) fn freeze(worker: u32) -> Result<()> {
+    send(worker, Signal::SIGSTOP)?;
+    while !matches!(state(worker), Some('T' | 'Z') | None) {
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+    Ok(())
+}
+
+/// The state of a process, a letter (proc(5)); `None` where it is gone.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before the state is in parentheses and may hold anything.
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// Sends a signal to a worker or master that this program started.
@@ -45,13 +69,7 @@ pub(super) fn is_there(pid: u32) -> bool {
 
 /// How many of the process's children are dead and not reaped.
 pub(super) fn zombies(children: &[u32]) -> usize {
-    let is_zombie = |pid: &&u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-        stat.is_ok_and(|stat| {
-            // The name before the state is in parentheses.
-            stat.rsplit(')').next().is_some_and(|s| s.starts_with(" Z"))
-        })
-    };
+    let is_zombie = |pid: &&u32| state(**pid) == Some('Z');
     children.iter().filter(is_zombie).count()
 }
 

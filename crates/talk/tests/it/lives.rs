@@ -1,6 +1,7 @@
 //! How servers die, and what is left of them: nothing.
 
 use std::io::Write;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,25 @@ fn a_worker_that_is_killed_comes_back() {
         let now = server.workers();
         assert!(before[1..].iter().all(|worker| now.contains(worker)));
     });
+}
+
+#[test]
+fn whatever_signal_ends_a_worker_it_comes_back() {
+    let backend = Server::backend(&[]);
+    let process = crate::server::ALL[1];
+    let server = Server::deploy(process, backend.port, &[CALLS]);
+    // The last one is a real-time signal.
+    for signal in ["ABRT", "QUIT", "34"] {
+        let before = server.workers();
+        let victim = before[0].to_string();
+        let kill = Command::new("kill").args(["-s", signal, &victim]).status();
+        assert!(kill.unwrap().success());
+        wait_until("another worker in its place", || {
+            let now = server.workers();
+            now.len() == before.len() && !now.contains(&before[0])
+        });
+    }
+    assert_eq!(get(server.port, "/").status, 200);
 }
 
 #[test]

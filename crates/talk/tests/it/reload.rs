@@ -1,6 +1,7 @@
 //! Workers that are exchanged while requests come in.
 
 use std::fs;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -10,7 +11,7 @@ use hammer::{Arrivals, Load, Outcome, Rate, Schedule, Stop, Target};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::http::get;
+use crate::http::{connect, get, read};
 use crate::server::{Deployment, Server, root, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.005";
@@ -73,6 +74,58 @@ fn a_reload_exchanges_all_workers_and_fails_no_request() {
             assert_none_failed(&outcome, deployment.name);
         }
     });
+}
+
+#[test]
+fn the_last_answer_on_a_kept_connection_says_so() {
+    let backend = Server::backend(&[]);
+    with_each(|deployment| {
+        let further = ["--calls=0.5", "--keep-alive"];
+        let server = Server::deploy(deployment, backend.port, &further);
+        let mut stream = connect(server.port);
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request).unwrap();
+        wait_until("a call under way", || {
+            server.log().contains("start network call")
+        });
+        server.signal(Signal::SIGHUP);
+        wait_until("the successors", || log_count(&server, "reloaded: ") == 1);
+        let answer = read(&mut stream).expect("closed without an answer");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let name = deployment.name;
+        assert_eq!(answer.header("connection"), Some("close"), "{name}");
+    });
+}
+
+#[test]
+fn a_reload_that_cannot_start_changes_nothing() {
+    let backend = Server::backend(&[]);
+    let folder = TempDir::new().unwrap();
+    let file = copy(&crate::server::ALL[2], folder.path());
+    let backend = format!("--backend=127.0.0.1:{}", backend.port);
+    let server = Server::start("app-threaded", &[&file, &backend, CALLS]);
+    let workers = server.workers();
+    // More threads than a worker can have.
+    fs::write(&file, "http = \":0\"\nprocesses = 3\nthreads = 90000\n")
+        .unwrap();
+    limit_processes(server.pid());
+    server.signal(Signal::SIGHUP);
+    wait_until("the end of the reload", || {
+        log_count(&server, "reload given up: ") == 1
+            && log_count(&server, "reloaded: 1 workers") == 1
+    });
+    assert_eq!(server.workers(), workers, "{}", server.log());
+    assert_eq!(get(server.port, "/").status, 200);
+}
+
+/// Takes the memory for so many threads from a process and those it forks.
+fn limit_processes(pid: u32) {
+    let status = std::process::Command::new("prlimit")
+        .arg(format!("--pid={pid}"))
+        .arg("--as=4000000000:")
+        .status()
+        .expect("prlimit(1) is part of util-linux");
+    assert!(status.success());
 }
 
 /// A copy of a deployment's file, to be changed.

@@ -33,7 +33,7 @@ fn a_request_that_takes_too_long_ends_its_worker_and_is_told() {
 fn a_worker_that_does_not_come_round_is_replaced() {
     let backend = Server::backend(&[]);
     with_each(|deployment| {
-        let further = ["--calls=0.01", "--heartbeat=2.5"];
+        let further = ["--calls=0.01", "--heartbeat=3"];
         let server = Server::deploy(deployment, backend.port, &further);
         let worker = server.workers()[0];
         send(worker, Signal::SIGSTOP);
@@ -47,7 +47,7 @@ fn a_worker_that_does_not_come_round_is_replaced() {
 fn a_master_that_was_stopped_itself_blames_nobody() {
     let backend = Server::backend(&[]);
     with_each(|deployment| {
-        let limits = ["--calls=3.5", "--harakiri=4.5", "--heartbeat=2.5"];
+        let limits = ["--calls=3.5", "--harakiri=4.5", "--heartbeat=3"];
         let server = Server::deploy(deployment, backend.port, &limits);
         let workers = server.workers();
         let mut stream = connect(server.port);
