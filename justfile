@@ -149,6 +149,11 @@ fuzz TARGET='head' *ARGS:
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 
+# What the trace costs: just bench-trace ROUNDS SECONDS
+[group('development')]
+bench-trace *ARGS:
+    cargo bench --package talk --bench trace -- {{ARGS}}
+
 # What CI runs.
 [group('development')]
 ci:

@@ -241,9 +241,9 @@ where
         let in_hand = requests.begin(line.as_bytes());
         let answer = answer();
         async move {
+            in_hand.begins();
             let answer = answer.await;
-            drop(in_hand);
-            respond(answer)
+            respond(in_hand.ends_with(answer))
         }
     };
     Router::new()

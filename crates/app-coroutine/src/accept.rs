@@ -105,11 +105,12 @@ where
         let mut client = Client { stream, stopping };
         let settings = self.settings.when(refused);
         let served = http::serve(&mut client, &settings, |line| {
-            let _in_hand = self.requests.begin(line);
-            match refused {
+            let in_hand = self.requests.begin(line);
+            let answer = match refused {
                 true => Answer::overloaded(),
-                false => worker::answer(&self.application),
-            }
+                false => in_hand.answer(&self.application),
+            };
+            in_hand.ends_with(answer)
         });
         // What remains is a client that went away, and its own affair.
         served.ok();

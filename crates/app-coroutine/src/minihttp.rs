@@ -18,7 +18,7 @@ use harness::answer::{Answer, Status};
 use harness::deployment::Deployment;
 use harness::http::{Head, Route};
 use harness::overload::Overload;
-use harness::{CallError, Requests, Worker, worker};
+use harness::{CallError, Requests, Worker};
 use may::coroutine::JoinHandle;
 use may::sync::Semphore;
 use may_minihttp::{HttpServer, HttpService, Request, Response};
@@ -164,9 +164,9 @@ impl<A: Fn() -> Result<String, CallError>> Service<A> {
             }
         }
         let line = format!("{method} {target}");
-        let _in_hand = self.requests.begin(line.as_bytes());
-        let answer = worker::answer(&*self.application);
+        let in_hand = self.requests.begin(line.as_bytes());
+        let answer = in_hand.answer(&*self.application);
         self.permits.post();
-        answer
+        in_hand.ends_with(answer)
     }
 }

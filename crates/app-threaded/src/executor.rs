@@ -37,9 +37,10 @@ fn application(
     plan: &Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    let mut answers: Vec<_> = plan.calls().iter().map(|_| Ok(())).collect();
+    let calls = plan.calls().iter();
+    let mut answers: Vec<_> = calls.clone().map(|_| Ok(())).collect();
     pool.in_place_scope(|jobs| {
-        for (call, answer) in plan.calls().iter().zip(&mut answers) {
+        for (call, answer) in calls.zip(&mut answers) {
             jobs.spawn(move |_| *answer = long_network_call(agent, call));
         }
     });

@@ -15,8 +15,8 @@
 //! 7. [`plan`] and [`answer`]: the calls of a request, and what its client
 //!    is told of them;
 //! 8. [`client`]: the two clients that the apps call the backend with;
-//! 9. [`log`]: the slides' log lines; [`shared`]: memory that outlives a
-//!    fork.
+//! 9. [`log`]: the slides' log lines; [`trace`]: the same for a machine to
+//!    read; [`shared`]: memory that outlives a fork.
 //!
 //! The harness starts no thread and no runtime before the fork, and knows
 //! nothing of any app.
@@ -40,6 +40,7 @@ pub mod requests;
 mod run;
 pub mod shared;
 pub mod signals;
+pub mod trace;
 pub mod worker;
 
 pub use answer::CallError;

@@ -42,6 +42,14 @@ pub fn name_thread(name: String) {
     NAME.replace(Some(name));
 }
 
+/// Gives the calling thread's name to `f`.
+pub(crate) fn with_thread_name<T>(f: impl FnOnce(&str) -> T) -> T {
+    NAME.with_borrow(|name| match name {
+        Some(name) => f(name),
+        None => f(thread::current().name().unwrap_or("?")),
+    })
+}
+
 /// `pid: 16834 : thread: worker-1-core-0 : start network call …`
 struct SlidesLine;
 
@@ -58,10 +66,7 @@ where
     ) -> fmt::Result {
         SystemTime.format_time(&mut line)?;
         write!(line, " pid: {} : thread: ", process::id())?;
-        NAME.with_borrow(|name| match name {
-            Some(name) => line.write_str(name),
-            None => line.write_str(thread::current().name().unwrap_or("?")),
-        })?;
+        with_thread_name(|name| line.write_str(name))?;
         line.write_str(" : ")?;
         context.field_format().format_fields(line.by_ref(), event)?;
         writeln!(line)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -9,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::answer::{CallError, Failure};
 use crate::deployment::{self, Deployment};
+use crate::trace::{Trace, TracedCall};
 
 /// The calls that every request of an app makes.
 #[derive(Clone, Debug)]
@@ -17,6 +19,7 @@ pub struct Plan {
     backend: SocketAddr,
     timeout: Duration,
     heavy: Duration,
+    trace: Option<&'static Trace>,
 }
 
 /// The backend's name has no address.
@@ -48,12 +51,21 @@ impl Plan {
             backend,
             timeout: deployment.timeout,
             heavy: deployment.heavy,
+            trace: None,
         })
     }
 
-    /// The calls in their order.
+    /// The same plan, whose calls are recorded.
+    pub(crate) fn traced(self, trace: &'static Trace) -> Self {
+        let trace = Some(trace);
+        Self { trace, ..self }
+    }
+
+    /// The calls in their order. A request asks for them once: where
+    /// requests are traced, only what it is given first is known to be its.
     pub fn calls(&self) -> &[Call] {
-        &self.calls
+        let own = self.trace.and_then(|trace| trace.calls(&self.calls));
+        own.unwrap_or(&self.calls)
     }
 
     /// The one address that every call goes to.
@@ -76,13 +88,27 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct Call {
     duration: f64,
-    url: String,
+    url: Arc<str>,
+    trace: Option<TracedCall>,
 }
 
 impl Call {
-    fn new(backend: SocketAddr, duration: f64) -> Self {
+    pub(crate) fn new(backend: SocketAddr, duration: f64) -> Self {
         let url = format!("http://{backend}/?duration={duration}");
-        Self { duration, url }
+        let url = url.into();
+        Self {
+            duration,
+            url,
+            trace: None,
+        }
+    }
+
+    /// The same call, which is recorded.
+    pub(crate) fn traced(&self, trace: TracedCall) -> Self {
+        Self {
+            trace: Some(trace),
+            ..self.clone()
+        }
     }
 
     /// What to GET.
@@ -92,6 +118,9 @@ impl Call {
 
     /// Logs that the call starts.
     pub fn start(&self) {
+        if let Some(trace) = &self.trace {
+            trace.started();
+        }
         info!("start network call with duration {}", self.duration);
     }
 
@@ -104,6 +133,9 @@ impl Call {
         &self,
         answer: Result<T, impl Into<Failure>>,
     ) -> Result<(), CallError> {
+        if let Some(trace) = &self.trace {
+            trace.ended(answer.is_ok());
+        }
         match answer {
             Ok(_) => {
                 info!("end network call with duration {}", self.duration);

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use nix::unistd::write;
 
+use crate::answer::{Answer, CallError};
 use crate::board::{Board, Moment};
+use crate::trace::{Trace, Traced};
+use crate::worker;
 
 /// How often a thread that waits for requests comes round to say so.
 pub const BEAT: Duration = Duration::from_secs(1);
@@ -21,7 +24,10 @@ pub(crate) const RELIEVE_ME: u8 = b'm';
 /// Its master reads it: to kill a worker that is stuck, to replace one that
 /// has served enough, and to tell whoever asks what goes on.
 #[derive(Clone, Debug)]
-pub struct Requests(Arc<Account>);
+pub struct Requests {
+    account: Arc<Account>,
+    trace: Option<&'static Trace>,
+}
 
 #[derive(Debug)]
 struct Account {
@@ -40,31 +46,39 @@ impl Requests {
         master: OwnedFd,
     ) -> Self {
         let free = Mutex::default();
-        Self(Arc::new(Account {
+        let account = Arc::new(Account {
             board,
             free,
             most,
             master,
-        }))
+        });
+        let trace = None;
+        Self { account, trace }
+    }
+
+    /// The same account, which also records what it hears of.
+    pub(crate) fn traced(self, trace: &'static Trace) -> Self {
+        let trace = Some(trace);
+        Self { trace, ..self }
     }
 
     /// Tells the master that requests are taken now. Every thread that waits
     /// for them has to have told its first [`beat`](Self::beat) before, or
     /// one that never comes round would not be missed.
     pub fn ready(&self) {
-        self.0.tell(READY);
+        self.account.tell(READY);
     }
 
     /// Counts a connection as open until the result is dropped.
     pub fn connection(&self) -> Connection {
-        self.0.board.opened();
-        Connection(self.0.clone())
+        self.account.board.opened();
+        Connection(self.account.clone())
     }
 
     /// Counts a request as in hand until the result is dropped. `line` is
     /// what it asks for.
     pub fn begin(&self, line: &[u8]) -> InHand {
-        let account = &self.0;
+        let account = &self.account;
         account.board.began();
         let free = account.free().pop();
         let place = free.or_else(|| account.board.new_place());
@@ -74,12 +88,13 @@ impl Requests {
         InHand {
             account: account.clone(),
             place,
+            trace: self.trace.map(Trace::accept),
         }
     }
 
     /// How many requests are in hand.
     pub fn in_hand(&self) -> u64 {
-        self.0.board.in_hand()
+        self.account.board.in_hand()
     }
 
     /// Says that the `thread` of this index comes round; it should do so
@@ -95,7 +110,7 @@ impl Requests {
     }
 
     fn set_beat(&self, thread: usize, value: u64) {
-        if let Some(beat) = self.0.board.beat(thread) {
+        if let Some(beat) = self.account.board.beat(thread) {
             beat.store(value, Ordering::Relaxed);
         }
     }
@@ -128,10 +143,42 @@ impl Drop for Connection {
 pub struct InHand {
     account: Arc<Account>,
     place: Option<usize>,
+    trace: Option<Traced>,
+}
+
+impl InHand {
+    /// Says that the application begins: the calls that the plan gives out
+    /// next, on this thread and before anything yields, are this request's.
+    pub fn begins(&self) {
+        if let Some(trace) = &self.trace {
+            trace.asks_for_calls();
+        }
+    }
+
+    /// The application's answer, given on this thread; 500 where it panics.
+    pub fn answer(
+        &self,
+        application: impl Fn() -> Result<String, CallError>,
+    ) -> Answer {
+        self.begins();
+        worker::answer(application)
+    }
+
+    /// Ends with the answer, which is to be sent now. A request that is
+    /// dropped without it was given up by its client.
+    pub fn ends_with(mut self, answer: Answer) -> Answer {
+        if let Some(trace) = self.trace.take() {
+            trace.answered(answer.status);
+        }
+        answer
+    }
 }
 
 impl Drop for InHand {
     fn drop(&mut self) {
+        if let Some(trace) = &self.trace {
+            trace.given_up();
+        }
         if let Some(place) = self.place {
             self.account.board.strike(place);
             self.account.free().push(place);

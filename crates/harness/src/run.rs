@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::deployment::{Deployment, Keys, Server};
 use crate::master::Service;
+use crate::trace::{self, Trace};
 use crate::worker::Worker;
 use crate::{Plan, listener, log, master, signals};
 
@@ -27,6 +28,9 @@ struct Options {
     /// Log only what goes wrong
     #[arg(long, short)]
     quiet: bool,
+    /// Record each request and call in files of this folder
+    #[arg(long, value_name = "FOLDER")]
+    trace: Option<PathBuf>,
     /// Stop when the process that started this one ends
     #[arg(long)]
     die_with_parent: bool,
@@ -73,11 +77,15 @@ fn start(
     if options.die_with_parent && !signals::stop_with_parent()? {
         return Ok(());
     }
+    let trace = options.trace.as_deref();
+    if let Some(folder) = trace {
+        trace::make_folder(folder)?;
+    }
     let given = listener::inherited()?;
     let named = file
         .and_then(Path::file_stem)
         .map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
-    let first = service(&named, &deployment, serve)?;
+    let first = service(&named, &deployment, trace, serve)?;
     let listener = match (given, deployment.server) {
         (Some(listener), Server::Harness) => listener,
         (None, Server::Harness) => {
@@ -95,7 +103,7 @@ fn start(
         if fixed(&changed) != fixed(&deployment) {
             bail!("http, listen and server change only with a restart");
         }
-        service(&named, &changed, serve)
+        service(&named, &changed, trace, serve)
     })?;
     Ok(())
 }
@@ -104,21 +112,28 @@ fn start(
 fn service<'a>(
     name: &str,
     deployment: &Deployment,
+    trace: Option<&'a Path>,
     serve: fn(Worker, &Deployment, &'static Plan) -> Result<()>,
 ) -> Result<Service<'a>> {
     // Made here even where each worker makes its own: what is wrong with it
     // is told once, before anything is forked.
     let plan = Plan::new(deployment)?;
     let deployment = deployment.clone();
+    let name = name.to_owned();
     Ok(Service {
-        name: name.to_owned(),
+        name: name.clone(),
         processes: deployment.processes,
         limits: deployment.limits,
-        work: Box::new(move |worker| {
-            let plan = match deployment.lazy_apps {
+        work: Box::new(move |mut worker| {
+            let mut plan = match deployment.lazy_apps {
                 false => plan.clone(),
                 true => Plan::new(&deployment)?,
             };
+            if let Some(folder) = trace {
+                let trace = Trace::begin(folder, &name, worker.number)?;
+                plan = plan.traced(trace);
+                worker.requests = worker.requests.traced(trace);
+            }
             // It lives as long as the worker: what threads, tasks and
             // coroutines of any kind borrow need not be counted.
             serve(worker, &deployment, Box::leak(Box::new(plan)))

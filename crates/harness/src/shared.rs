@@ -1,12 +1,13 @@
-//! Memory that a master and its workers share.
+//! Memory that processes share.
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// Counters at zero, which stay shared across forks until each process that
 /// has them has dropped them.
@@ -34,6 +35,25 @@ impl Counters {
         let first = memory.cast();
         Ok(Self { first, count })
     }
+
+    /// Maps `file`, which is at least `count` counters long and stays so.
+    ///
+    /// # Errors
+    ///
+    /// The system's, where it does not map the file.
+    #[allow(unsafe_code)]
+    pub(crate) fn of_file(
+        file: &File,
+        count: NonZeroUsize,
+    ) -> nix::Result<Self> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_SHARED;
+        // SAFETY: as above; and any bytes are values of AtomicU64.
+        let memory =
+            unsafe { mmap(None, size(count), access, flags, file, 0) }?;
+        let first = memory.cast();
+        Ok(Self { first, count })
+    }
 }
 
 fn size(count: NonZeroUsize) -> NonZeroUsize {
@@ -54,7 +74,8 @@ impl Deref for Counters {
     #[allow(unsafe_code)]
     fn deref(&self) -> &[AtomicU64] {
         // SAFETY: the mapping begins at a page, is `count` counters long,
-        // began as zeros, a value of AtomicU64, and lives as long as `self`.
+        // holds values of AtomicU64, as any bytes are, and lives as long as
+        // `self`.
         unsafe { slice::from_raw_parts(self.first.as_ptr(), self.count.get()) }
     }
 }

@@ -91,11 +91,12 @@ impl Worker {
                 client.stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
                 let settings = settings.when(refuses);
                 let served = http::serve(&mut client, &settings, |line| {
-                    let _in_hand = requests.begin(line);
-                    match refuses {
+                    let in_hand = requests.begin(line);
+                    let answer = match refuses {
                         true => Answer::overloaded(),
-                        false => answer(&application),
-                    }
+                        false => in_hand.answer(&application),
+                    };
+                    in_hand.ends_with(answer)
                 });
                 // What remains is a client that went away, and its own
                 // affair.

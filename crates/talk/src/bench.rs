@@ -10,6 +10,7 @@ use crate::bound::Shape;
 use crate::catalogue::{Deployment, Run};
 use crate::deploy::Log;
 use crate::interrupt::Interrupt;
+use crate::made::Made;
 use crate::measure::Subject;
 use crate::options::Bench;
 use crate::progress::Progress;
@@ -46,7 +47,8 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
         }
     };
     let rows = items.iter().flat_map(rows).collect();
-    let mut results = Results::new(options.quick, options.repeat, rows);
+    let made = Made::here(site)?;
+    let mut results = Results::new(made, options.quick, options.repeat, rows);
     results.write(&options.output, &table::markdown(&results))?;
     let total: Duration = items.iter().map(least).sum();
     let mut progress = Progress::new(total * options.repeat);
@@ -133,6 +135,7 @@ fn rows(item: &Item<'_>) -> Vec<Row> {
             uwsgi_cpu_per_request: deployment.uwsgi_cpu,
             uwsgi_memory: deployment.uwsgi_memory,
             measurements: Vec::new(),
+            seen: None,
             summary: None,
         }
     };
@@ -163,13 +166,16 @@ fn measure(
     let name = &deployment.name;
     progress.say(format!("{name}: starting{nth}"));
     let log = Log::File(site.log(name));
-    let mut server = site.deploy(deployment, backend, &[], log, interrupt)?;
+    let traces = site.traces(name)?;
+    let mut server =
+        site.deploy_traced(deployment, backend, &traces, log, interrupt)?;
     let mut subject = Subject {
         server: &mut server,
         port: site.ports.of(deployment.port)?,
         shape: item.shape,
         backend,
         interrupt,
+        traces: &traces,
     };
     progress.say(format!("{name}: warming up{nth}"));
     let most = item.runs.iter().map(|run| run.concurrency).max();

@@ -12,6 +12,7 @@ mod catalogue;
 mod caveats;
 mod deploy;
 mod interrupt;
+mod made;
 mod masters;
 mod measure;
 mod notify;
@@ -28,7 +29,9 @@ mod soak;
 mod sockets;
 mod table;
 mod torture;
+mod trace;
 mod verdict;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -85,6 +88,7 @@ fn run_command(options: &Options) -> Result<bool> {
         }
         Command::Soak(soak) => return soak::soak(&site, soak),
         Command::Caveats(some) => return caveats::caveats(&site, some),
+        Command::Trace(trace) => return trace::trace(&site, trace),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Run(run) => run::run(&site, run)?,
         Command::Ps(ps) => ps::ps(ps)?,

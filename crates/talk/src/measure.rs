@@ -1,10 +1,11 @@
 //! One run: what the hammer, the backend and the kernel say of it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use hammer::{Load, Outcome, Schedule, Stop, Target};
+use hammer::{Latency, Load, Outcome, Schedule, Stop, Target};
 use ureq::Agent;
 
 use crate::backend::{Backend, Stats};
@@ -13,6 +14,9 @@ use crate::catalogue::Run;
 use crate::deploy::Server;
 use crate::interrupt::Interrupt;
 use crate::procfs::Family;
+use crate::trace::file;
+use crate::trace::timeline::Timeline;
+use crate::watch::{Look, Watch};
 
 /// How long one request may take: with basic, fifty queue for a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -34,6 +38,11 @@ pub(crate) struct Evidence {
     pub(crate) peak_memory: Option<u64>,
     pub(crate) workers: usize,
     pub(crate) threads: usize,
+    pub(crate) latency: Latency,
+    /// What the app recorded of its requests.
+    pub(crate) timeline: Timeline,
+    /// Its size over time.
+    pub(crate) looks: Vec<Look>,
 }
 
 /// A deployment that is up, and what it takes to measure it.
@@ -43,6 +52,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) shape: Shape,
     pub(crate) backend: &'a Backend,
     pub(crate) interrupt: &'a Interrupt,
+    /// Where the deployment records its requests.
+    pub(crate) traces: &'a Path,
 }
 
 impl Subject<'_> {
@@ -67,6 +78,8 @@ impl Subject<'_> {
         let family = Family::of(self.server.pid());
         self.backend.reset()?;
         let before = family.cpu();
+        let watch = Watch::begin(self.server.pid());
+        let began = file::now();
         let mut evidence = match run.requests {
             None => self.curl()?,
             Some(requests) => {
@@ -75,6 +88,8 @@ impl Subject<'_> {
                 Evidence::of(&outcome)
             }
         };
+        let ended = file::now();
+        let looks = watch.end();
         let cpu = before
             .and_then(|before| Some(family.cpu()?.saturating_sub(before)));
         if let Some(status) = self.server.ended()? {
@@ -86,6 +101,9 @@ impl Subject<'_> {
         evidence.peak_memory = family.peak_memory();
         evidence.workers = family.workers.len();
         evidence.threads = family.threads();
+        let records = file::read(self.traces)?;
+        evidence.timeline = Timeline::of(records, began, ended);
+        evidence.looks = looks;
         Ok(evidence)
     }
 
@@ -179,6 +197,9 @@ impl Evidence {
             peak_memory: None,
             workers: 0,
             threads: 0,
+            latency: Latency::default(),
+            timeline: Timeline::default(),
+            looks: Vec::new(),
         }
     }
 
@@ -188,6 +209,7 @@ impl Evidence {
             elapsed: outcome.elapsed,
             failures: failures(outcome),
             flaws: outcome.flaws.iter().map(ToString::to_string).collect(),
+            latency: outcome.latency.clone(),
             ..Self::of_one()
         }
     }

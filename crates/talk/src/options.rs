@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Soak(Soak),
     Ps(Ps),
     Caveats(Caveats),
+    Trace(Trace),
     /// List the deployments, their ports and slides
     List,
 }
@@ -132,6 +133,32 @@ pub(crate) struct Soak {
     pub(crate) seconds: u64,
 }
 
+/// Record every request and call of a run, for Perfetto to show
+///
+/// The deployments record themselves: when a request is accepted, when each
+/// of its calls starts and ends, and when it is answered, with process and
+/// thread.
+#[derive(Args, Debug)]
+pub(crate) struct Trace {
+    /// The deployments
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// How many requests [default: those of the deployment's largest run]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) requests: Option<u64>,
+    /// So many of them at once
+    #[arg(long, value_name = "N", default_value_t = 50,
+          value_parser = positive)]
+    pub(crate) concurrency: usize,
+    /// Where to write the trace
+    #[arg(long, short, value_name = "FILE", default_value = "trace.json")]
+    pub(crate) output: PathBuf,
+}
+
 /// Run one deployment in the foreground, with a backend
 #[derive(Args, Debug)]
 pub(crate) struct Run {
@@ -180,4 +207,12 @@ pub(crate) struct Caveats {
     /// Write the evidence there as well, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "it is no number".to_owned())?;
+    match number {
+        0 => Err("there has to be one".to_owned()),
+        number => Ok(number),
+    }
 }

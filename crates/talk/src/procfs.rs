@@ -31,6 +31,15 @@ impl Family {
         all.filter_map(|&worker| peak_memory(worker)).max()
     }
 
+    /// The threads and the resident bytes of all workers together, now.
+    pub(crate) fn size(&self) -> Option<(usize, u64)> {
+        let each = self.workers.iter().map(|&worker| size(worker));
+        each.reduce(|all, one| {
+            let ((threads, bytes), (more, further)) = (all?, one?);
+            Some((threads + more, bytes + further))
+        })?
+    }
+
     /// The most threads that a worker has.
     pub(crate) fn threads(&self) -> usize {
         let all = self.workers.iter();
@@ -123,6 +132,10 @@ fn peak_memory(process: u32) -> Option<u64> {
     memory(process, "VmHWM:")
 }
 
+fn size(process: u32) -> Option<(usize, u64)> {
+    Some((tasks(process).len(), memory(process, "VmRSS:")?))
+}
+
 /// A figure of `status`, in bytes.
 pub(crate) fn memory(process: u32, figure: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -150,6 +163,8 @@ mod tests {
         assert!(names.any(|name| test.starts_with(name)));
         let _socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(!Process::of(here).sockets.is_empty());
+        let (threads, bytes) = size(here).unwrap();
+        assert!(threads >= 1 && bytes > 100_000);
     }
 
     #[test]
@@ -158,6 +173,7 @@ mod tests {
         let gone = Family::of(0);
         assert!(gone.workers.is_empty());
         assert_eq!((gone.peak_memory(), gone.threads()), (None, 0));
+        assert_eq!(gone.size(), None);
         let gone = Process::of(0);
         assert!(gone.memory.is_none() && gone.threads.is_empty());
     }

@@ -5,22 +5,28 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use hammer::Latency;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::catalogue::cores;
+use crate::made::Made;
 use crate::measure::Evidence;
+use crate::trace::timeline::Timeline;
 use crate::verdict::Fault;
+use crate::watch::Look;
 
-/// Raised when a field changes its meaning or goes away.
-const VERSION: u32 = 1;
+/// Raised when a field changes its meaning, comes or goes.
+const VERSION: u32 = 2;
 
 /// All of a bench. Times are in seconds and sizes in bytes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Results {
     version: u32,
     /// Seconds since 1970.
     began: u64,
     pub(crate) machine: Machine,
+    pub(crate) made: Made,
     /// Whether the runs had fewer requests than the talk's.
     pub(crate) quick: bool,
     /// How often each run was to be done.
@@ -31,7 +37,7 @@ pub(crate) struct Results {
 }
 
 /// Where it was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: usize,
@@ -39,7 +45,7 @@ pub(crate) struct Machine {
 }
 
 /// One deployment under one run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     pub(crate) deployment: String,
     pub(crate) app: String,
@@ -56,12 +62,34 @@ pub(crate) struct Row {
     pub(crate) uwsgi_cpu_per_request: Option<f64>,
     pub(crate) uwsgi_memory: Option<u64>,
     pub(crate) measurements: Vec<Measurement>,
+    /// What was seen the last time that it was done.
+    pub(crate) seen: Option<Seen>,
     /// `null` where one of the measurements was refused, or none was made.
     pub(crate) summary: Option<Summary>,
 }
 
+/// What is drawn rather than told in a figure.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Seen {
+    pub(crate) latency: Latency,
+    #[serde(serialize_with = "on_one_line")]
+    pub(crate) timeline: Timeline,
+    #[serde(serialize_with = "on_one_line")]
+    pub(crate) looks: Vec<Look>,
+}
+
+/// Writes what has many numbers without a line for each.
+fn on_one_line<T: Serialize, S: Serializer>(
+    value: &T,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let raw: Box<RawValue> =
+        to_raw_value(value).map_err(serde::ser::Error::custom)?;
+    raw.serialize(to)
+}
+
 /// One time that a run was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measurement {
     /// It is what it claims to be.
@@ -71,7 +99,7 @@ pub(crate) enum Measurement {
 }
 
 /// The figures of one time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Figures {
     /// From the first request to the last answer.
     seconds: f64,
@@ -87,7 +115,7 @@ pub(crate) struct Figures {
 }
 
 /// The figures of a row.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Summary {
     pub(crate) seconds: Spread,
     /// The median as a multiple of the bound.
@@ -99,7 +127,7 @@ pub(crate) struct Summary {
 }
 
 /// How a figure varied.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,
@@ -107,12 +135,18 @@ pub(crate) struct Spread {
 }
 
 impl Results {
-    pub(crate) fn new(quick: bool, repeat: u32, rows: Vec<Row>) -> Self {
+    pub(crate) fn new(
+        made: Made,
+        quick: bool,
+        repeat: u32,
+        rows: Vec<Row>,
+    ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             version: VERSION,
             began: now.unwrap_or_default().as_secs(),
             machine: Machine::this(),
+            made,
             quick,
             repeat,
             complete: false,
@@ -154,6 +188,11 @@ impl Row {
         } else {
             let faults = faults.iter().map(ToString::to_string);
             Measurement::Refused(faults.collect())
+        });
+        self.seen = Some(Seen {
+            latency: evidence.latency.clone(),
+            timeline: evidence.timeline.clone().sampled(),
+            looks: evidence.looks.clone(),
         });
         self.summary = self.sum_up();
     }

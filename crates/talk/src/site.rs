@@ -1,6 +1,8 @@
 //! Where things are: the workspace, its binaries, the ports.
 
 use std::env;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,6 +40,10 @@ impl Site {
             binaries: binaries.to_owned(),
             ports: Ports::from(port_base),
         })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Builds the binaries of `apps`, the way this one was built. Cargo
@@ -80,9 +86,36 @@ impl Site {
     /// Where the log of `name` goes while it is measured: apart for each
     /// `--port-base`, since two benches may run at once on different ports.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.notes().join(format!("{name}.log"))
+    }
+
+    /// Where `name` is to record its requests, beside its log: a folder that
+    /// has nothing of an earlier time in it.
+    pub(crate) fn traces(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.notes().join(format!("{name}.traces"));
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error)
+                .with_context(|| format!("cannot empty {}", folder.display())),
+            _ => Ok(folder),
+        }
+    }
+
+    fn notes(&self) -> PathBuf {
         let target = self.binaries.parent().unwrap_or(&self.binaries);
-        let folder = target.join("talk").join(self.ports.base().to_string());
-        folder.join(format!("{name}.log"))
+        target.join("talk").join(self.ports.base().to_string())
+    }
+
+    /// Starts a deployment that records its requests.
+    pub(crate) fn deploy_traced(
+        &self,
+        deployment: &Deployment,
+        backend: &Backend,
+        traces: &Path,
+        log: Log,
+        interrupt: &Interrupt,
+    ) -> Result<Server> {
+        let trace = [format!("--trace={}", traces.display())];
+        self.deploy(deployment, backend, &trace, log, interrupt)
     }
 
     /// Starts a deployment.

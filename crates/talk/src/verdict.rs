@@ -105,6 +105,7 @@ pub(crate) fn faults(
 mod tests {
     use super::*;
     use crate::backend::Stats;
+    use crate::trace::timeline::Timeline;
 
     const SHAPE: Shape = Shape {
         slots: Some(2),
@@ -131,6 +132,9 @@ mod tests {
             peak_memory: None,
             workers: 2,
             threads: 1,
+            latency: hammer::Latency::default(),
+            timeline: Timeline::default(),
+            looks: Vec::new(),
         }
     }
 

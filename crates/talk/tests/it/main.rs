@@ -26,3 +26,4 @@ mod stuck;
 mod system;
 mod tidy;
 mod torture;
+mod trace;

@@ -1,0 +1,79 @@
+//! Looks at a deployment's threads and memory while it is measured.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::procfs::Family;
+
+/// How often.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// What was seen at one moment.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(from = "(u64, usize, u64)", into = "(u64, usize, u64)")]
+pub(crate) struct Look {
+    /// Microseconds since the run began.
+    pub(crate) moment: u64,
+    /// Of all workers.
+    pub(crate) threads: usize,
+    /// Resident bytes of all workers.
+    pub(crate) memory: u64,
+}
+
+impl From<(u64, usize, u64)> for Look {
+    fn from((moment, threads, memory): (u64, usize, u64)) -> Self {
+        Self {
+            moment,
+            threads,
+            memory,
+        }
+    }
+}
+
+impl From<Look> for (u64, usize, u64) {
+    fn from(look: Look) -> Self {
+        (look.moment, look.threads, look.memory)
+    }
+}
+
+/// Somebody who looks.
+pub(crate) struct Watch {
+    stop: Sender<()>,
+    looks: JoinHandle<Vec<Look>>,
+}
+
+impl Watch {
+    /// Begins to look at the workers of `master`.
+    pub(crate) fn begin(master: u32) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let start = Instant::now();
+        let looks = thread::spawn(move || {
+            let mut looks = Vec::new();
+            loop {
+                let family = Family::of(master);
+                let moment = start.elapsed().as_micros();
+                if let Some((threads, memory)) = family.size() {
+                    looks.push(Look {
+                        moment: u64::try_from(moment).unwrap_or(u64::MAX),
+                        threads,
+                        memory,
+                    });
+                }
+                match stopped.recv_timeout(PERIOD) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    _ => return looks,
+                }
+            }
+        });
+        Self { stop, looks }
+    }
+
+    /// What was seen until now.
+    pub(crate) fn end(self) -> Vec<Look> {
+        drop(self.stop);
+        self.looks.join().unwrap_or_default()
+    }
+}
