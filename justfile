@@ -149,6 +149,21 @@ fuzz TARGET='head' *ARGS:
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 
+# The page of what was benched last: just report results.json
+[group('talk')]
+report *ARGS:
+    cargo talk report {{ARGS}}
+
+# Record every request and call of some deployments: just trace async thread
+[group('talk')]
+trace *ARGS:
+    cargo talk trace {{ARGS}}
+
+# Draw the README's picture anew, from a real run.
+[group('development')]
+timeline:
+    cargo talk trace basic thread async offload coroutine --requests 20 --output target/timeline.json --svg docs/timeline.svg
+
 # What the trace costs: just bench-trace ROUNDS SECONDS
 [group('development')]
 bench-trace *ARGS:

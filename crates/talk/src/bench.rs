@@ -16,7 +16,7 @@ use crate::options::Bench;
 use crate::progress::Progress;
 use crate::results::{Results, Row};
 use crate::site::Site;
-use crate::{table, verdict};
+use crate::{report, table, verdict};
 
 /// A deployment and its runs.
 struct Item<'a> {
@@ -79,6 +79,9 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
         server.stop()?;
     }
     println!("{}", table::terminal(&results));
+    let page = options.output.join("report.html");
+    report::write(&results, &page)?;
+    eprintln!("talk: {} has the pictures", page.display());
     let whole = results.whole();
     if !whole {
         let refused = results.rows.iter().filter(|r| r.summary.is_none());

@@ -21,6 +21,7 @@ mod ports;
 mod procfs;
 mod progress;
 mod ps;
+mod report;
 mod results;
 mod run;
 mod run_all;
@@ -92,6 +93,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Run(run) => run::run(&site, run)?,
         Command::Ps(ps) => ps::ps(ps)?,
+        Command::Report(report) => report::report(report)?,
         Command::List => {
             let all = site.catalogue.deployments.iter();
             let rows = all.map(|deployment| {

@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Ps(Ps),
     Caveats(Caveats),
     Trace(Trace),
+    Report(Report),
     /// List the deployments, their ports and slides
     List,
 }
@@ -78,7 +79,7 @@ pub(crate) struct Bench {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(crate) repeat: u32,
-    /// Where results.json and results.md are written
+    /// Where results.json, results.md and report.html are written
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) output: PathBuf,
     /// Use the backend that runs there instead of starting one
@@ -154,6 +155,9 @@ pub(crate) struct Trace {
     #[arg(long, value_name = "N", default_value_t = 50,
           value_parser = positive)]
     pub(crate) concurrency: usize,
+    /// Draw a picture of it, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// Where to write the trace
     #[arg(long, short, value_name = "FILE", default_value = "trace.json")]
     pub(crate) output: PathBuf,
@@ -207,6 +211,19 @@ pub(crate) struct Caveats {
     /// Write the evidence there as well, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// Make a page of what a bench measured
+///
+/// The page is one file that needs no network. A bench makes it, too.
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// What the bench wrote
+    #[arg(value_name = "FILE", default_value = "results.json")]
+    pub(crate) results: PathBuf,
+    /// Where to write the page
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub(crate) output: PathBuf,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hammer::Latency;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -154,6 +154,24 @@ impl Results {
         }
     }
 
+    /// Reads what was written.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let parse = || {
+            let text = fs::read(path)?;
+            let head: Head = serde_json::from_slice(&text)
+                .context("no results of a bench")?;
+            if head.version != VERSION {
+                bail!(
+                    "they are of version {}, and this program reads {VERSION}; \
+                     measure again: cargo talk bench",
+                    head.version
+                );
+            }
+            serde_json::from_slice(&text).context("no whole results")
+        };
+        parse().with_context(|| format!("cannot read {}", path.display()))
+    }
+
     /// Whether every run was done as often as it was to be, and was whole.
     pub(crate) fn whole(&self) -> bool {
         self.complete && self.rows.iter().all(|row| row.summary.is_some())
@@ -178,6 +196,12 @@ impl Results {
         }
         Ok(())
     }
+}
+
+/// What the results of any version have.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
 }
 
 impl Row {

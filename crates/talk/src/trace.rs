@@ -23,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::measure::{Evidence, Subject};
 use crate::options::Trace;
 use crate::site::Site;
-use crate::verdict;
+use crate::{report, verdict};
 
 /// Whether every run was whole.
 pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
@@ -37,7 +37,7 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     let log = Log::File(site.log("slow-backend"));
     let backend = Backend::start(site, log, &interrupt)?;
     let mut whole = true;
-    let mut timelines = Vec::new();
+    let mut timelines: Vec<(&Deployment, _)> = Vec::new();
     for deployment in deployments {
         let name = &*deployment.name;
         let run = options.run_of(deployment);
@@ -51,12 +51,19 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
             eprintln!("{name}: {}: {fault}", run.name());
         }
         tell(name, &evidence.timeline);
-        timelines.push((name, evidence.timeline));
+        timelines.push((deployment, evidence.timeline));
     }
     if let Some(server) = backend.server {
         server.stop()?;
     }
-    let all = timelines.iter().map(|(name, timeline)| (*name, timeline));
+    if let Some(path) = &options.svg {
+        let all = timelines.iter().map(|(deployment, timeline)| {
+            (&*deployment.name, &*deployment.app, timeline)
+        });
+        report::put(path, &report::picture(&all.collect::<Vec<_>>()))?;
+    }
+    let all = timelines.iter();
+    let all = all.map(|(deployment, timeline)| (&*deployment.name, timeline));
     let all: Vec<_> = all.collect();
     write(&options.output, |to| chrome::write(to, &all))?;
     println!(

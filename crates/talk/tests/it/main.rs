@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, to panic is to tell")]
 
+mod browser;
 mod http;
 mod server;
 
@@ -17,6 +18,7 @@ mod overload;
 mod processes;
 mod ps;
 mod reload;
+mod report;
 mod requests;
 mod restart;
 mod slow_clients;

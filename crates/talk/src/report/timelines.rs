@@ -1,0 +1,247 @@
+//! The timelines of the page: a lane per process and thread, all deployments
+//! on one axis.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::layout::{Bar, Kind, Laid, lay_out};
+use super::{drawn, model};
+use crate::results::{Results, Row};
+use crate::trace::timeline::Timeline;
+
+pub(crate) fn section(results: &Results) -> Markup {
+    let rows = drawn(results);
+    let lengths = rows.iter().filter_map(|row| row.seen.as_ref());
+    let length = lengths.map(|seen| seen.timeline.length()).max();
+    let length = length.unwrap_or(0).max(1);
+    html! {
+        section #timelines {
+            h2 { "What happened" }
+            p {
+                "Each bar is a request, from the moment it was accepted to "
+                "the moment its answer was ready, on the thread that had it "
+                "in hand. All deployments share one axis. The apps recorded "
+                "this themselves while they were measured."
+            }
+            ul.key {
+                li { span.swatch.request {} "a request in hand" }
+                li { span.swatch.call {}
+                     "one of its calls: it waits for the backend" }
+                li { span.swatch.own {}
+                     "no call under way: the app works, or the request waits "
+                     "for its turn" }
+            }
+            @if rows.is_empty() {
+                p { "No run was recorded." }
+            } @else {
+                div.zoom role="toolbar" aria-label="Zoom of all timelines" {
+                    button type="button" data-zoom="in" { "Zoom in" }
+                    button type="button" data-zoom="out" { "Zoom out" }
+                    button type="button" data-zoom="left"
+                        aria-label="Earlier" { "←" }
+                    button type="button" data-zoom="right"
+                        aria-label="Later" { "→" }
+                    button type="button" data-zoom="short" { "First 2.5 s" }
+                    button type="button" data-zoom="all" { "All of it" }
+                    output #window { "0 – " (seconds(length)) " s" }
+                }
+                p.hint {
+                    "Drag over a timeline to zoom into it. With the keyboard: "
+                    kbd { "+" } " " kbd { "−" } " " kbd { "←" } " "
+                    kbd { "→" } " " kbd { "0" } ", and " kbd { "↓" } " "
+                    kbd { "↑" } " to step through what is drawn."
+                }
+                div #lanes data-length=(length) {
+                    @for row in &rows { (figure(row, length)) }
+                }
+                div #tip role="status" aria-live="polite" hidden {}
+            }
+        }
+    }
+}
+
+fn figure(row: &Row, length: u64) -> Markup {
+    let Some(seen) = &row.seen else {
+        return html! {};
+    };
+    let timeline = &seen.timeline;
+    let lanes = lay_out(timeline);
+    let told = summary(row, timeline);
+    html! {
+        figure.timeline.(model(&row.app, &row.deployment)) {
+            figcaption {
+                h3 { (row.deployment) }
+                p { (row.model) "; " (told) }
+                @if let Some(left_out) = left_out(timeline) {
+                    p.note { (left_out) }
+                }
+            }
+            div.plot tabindex="0" role="group"
+                aria-label={ "Timeline of " (row.deployment) ": " (told) } {
+                @for laid in &lanes { (lane(laid, length)) }
+                (axis(length))
+            }
+        }
+    }
+}
+
+fn summary(row: &Row, timeline: &Timeline) -> String {
+    let of = match timeline.lanes.len() {
+        1 => "one thread".to_owned(),
+        many => format!("{many} threads"),
+    };
+    format!(
+        "{} took {} s, at most {} at once, on {of}",
+        match timeline.recorded {
+            1 => "1 request".to_owned(),
+            many => format!("{many} requests"),
+        },
+        seconds(timeline.length()),
+        timeline.most_at_once,
+    )
+    .replace(
+        "took",
+        if row.summary.is_some() {
+            "took"
+        } else {
+            "(refused) took"
+        },
+    )
+}
+
+fn left_out(timeline: &Timeline) -> Option<String> {
+    let (drawn, recorded) = (timeline.requests.len(), timeline.recorded);
+    let mut told = Vec::new();
+    if drawn < recorded {
+        told.push(format!(
+            "{drawn} of {recorded} requests are drawn, one in every {}.",
+            recorded.div_ceil(drawn.max(1))
+        ));
+    }
+    if timeline.lost > 0 {
+        told.push(format!(
+            "{} older events were overwritten while it ran, and are not here.",
+            timeline.lost
+        ));
+    }
+    (!told.is_empty()).then(|| told.join(" "))
+}
+
+fn lane(laid: &Laid<'_>, length: u64) -> Markup {
+    let lane = laid.lane;
+    html! {
+        div.lane {
+            span.who {
+                b { (lane.name) }
+                " pid " (lane.process) ", thread " (lane.thread)
+            }
+            // Times are in milliseconds; stretching is the script's zoom.
+            svg preserveAspectRatio="none" aria-hidden="true"
+                viewBox={ "0 0 " (millis(length)) " " (laid.height) }
+                height=(laid.height) {
+                @for bar in &laid.bars { (rectangle(bar)) }
+                // Or one request could not be told from the next.
+                path.s d=(begins(laid)) {}
+            }
+        }
+    }
+}
+
+fn rectangle(bar: &Bar) -> Markup {
+    html! {
+        rect class=(class(bar.kind))
+            x=(millis(bar.begin))
+            width=(millis(bar.end - bar.begin))
+            y=(short(bar.top))
+            height=(short(bar.height))
+            data-t=(bar.text) {}
+    }
+}
+
+/// A line where each request begins, but in rows too low for one.
+fn begins(laid: &Laid<'_>) -> String {
+    let bars = laid.bars.iter();
+    let bars = bars.filter(|bar| {
+        matches!(bar.kind, Kind::Request | Kind::Failed) && bar.height > 8.0
+    });
+    let lines = bars.map(|bar| {
+        let (x, top) = (millis(bar.begin), short(bar.top));
+        format!("M{x} {top}v{}", short(bar.height))
+    });
+    lines.collect()
+}
+
+/// One letter, since there are many.
+fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Request => "r",
+        Kind::Failed => "r f",
+        Kind::Open => "r o",
+        Kind::Call => "c",
+        Kind::FailedCall => "c f",
+        Kind::Own => "w",
+    }
+}
+
+fn axis(length: u64) -> Markup {
+    let step = step(length);
+    let ticks = (0..).map(|n| n * step).take_while(|at| *at <= length);
+    html! {
+        div.axis aria-hidden="true" {
+            @for at in ticks {
+                span style=(PreEscaped(format!(
+                    "left:{:.3}%", at as f64 / length as f64 * 100.0
+                ))) { (at as f64 / 1e6) " s" }
+            }
+        }
+    }
+}
+
+/// A round distance between ticks, of which some five fit.
+fn step(length: u64) -> u64 {
+    let mut step = 1;
+    for factor in [2, 5, 10].into_iter().cycle() {
+        let decade = 10_u64.pow(step_decade(step));
+        let candidate = match factor {
+            10 => decade * 10,
+            factor => decade * factor,
+        };
+        if length / step <= 6 {
+            break;
+        }
+        step = candidate;
+    }
+    step
+}
+
+fn step_decade(step: u64) -> u32 {
+    step.checked_ilog10().unwrap_or(0)
+}
+
+fn millis(micros: u64) -> String {
+    short(micros as f64 / 1e3)
+}
+
+/// Without the zeros at its end.
+fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{:.3}", micros as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        for length in [1, 900, 507_000, 2_500_000, 25_000_000] {
+            let step = step(length);
+            assert!(length / step <= 6, "{step} in {length}");
+            let first = step.to_string().replace('0', "");
+            assert!(["1", "2", "5"].contains(&&*first), "{step}");
+        }
+    }
+}
