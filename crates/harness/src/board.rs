@@ -40,8 +40,10 @@ impl Moment {
     pub(crate) fn now() -> Self {
         // This clock cannot fail.
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
-        let nanos = now.map_or(0, |now| Duration::from(now).as_nanos());
-        Self(u64::try_from(nanos).unwrap_or(u64::MAX).max(1))
+        let nanos = now.map_or(0, |now| {
+            now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+        });
+        Self(nanos.max(1))
     }
 
     /// The time since an `earlier` moment; zero where that is later.

@@ -3,8 +3,10 @@
 //!
 //! It is made to be left on. A worker writes 16 bytes an event into a file
 //! that it has mapped, with no lock, no system call and no text, and what it
-//! wrote is there for others at once, even where it is killed. The file is a
-//! ring: it keeps the latest [`RECORDS`] events and never grows.
+//! wrote is there for others at once, even where it is killed. The file is of
+//! [`RINGS`] rings: it keeps the latest events and never grows. Threads take
+//! rings in turn, since two that write to the same cache line would wait for
+//! each other.
 //!
 //! A call is tied to its request by where it comes from, not by who makes
 //! it: threads, tasks and coroutines take turns, and a call may run on any.
@@ -13,10 +15,10 @@
 //!
 //! The file `worker-NUMBER-PID.trace`, in 64-bit words of this machine:
 //!
-//! 1. a page: a line of JSON that says what this is, zeros, and, in the last
-//!    word, how many events were ever recorded;
+//! 1. a page: a line of JSON that says what this is, zeros, and at its end,
+//!    eight words apart, how many events each ring ever had;
 //! 2. [`THREADS`] entries of four words: a thread's id, then its name;
-//! 3. the ring, two words an event. The first is its moment, in nanoseconds
+//! 3. the rings, two words an event. The first is its moment, in nanoseconds
 //!    of the clock that all processes share (CLOCK_MONOTONIC), zero while it
 //!    is being written. The second has, from its high bits to its low ones,
 //!    the request's number (32 bits), the thread's entry (12), the kind (4)
@@ -29,7 +31,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{iter, process};
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -45,21 +47,26 @@ use crate::shared::Counters;
 
 /// Raised when the file is laid out anew.
 const VERSION: u32 = 1;
-/// Events that are kept: of some 26,000 requests that make four calls.
-pub const RECORDS: usize = 1 << 18;
+/// How many threads write without waiting for each other.
+pub const RINGS: usize = 4;
+/// Events that a ring keeps: of some 6500 requests that make four calls.
+pub const RECORDS: usize = 1 << 16;
 /// Threads that are told apart; what others do is put down to the last.
 pub const THREADS: usize = 512;
 
 /// Words of the first page.
 const PAGE: usize = 512;
-const COUNT: usize = PAGE - 1;
+/// Where the counts of the rings are, each in a cache line of its own.
+const COUNTS: usize = PAGE - RINGS * LINE;
+const LINE: usize = 8;
 /// Words of a thread: its id, and 24 bytes of its name.
 const ENTRY: usize = 4;
-const RING: usize = PAGE + THREADS * ENTRY;
-const WORDS: usize = RING + 2 * RECORDS;
+const FIRST_RING: usize = PAGE + THREADS * ENTRY;
+const RING: usize = 2 * RECORDS;
+const WORDS: usize = FIRST_RING + RINGS * RING;
 
-/// Requests at a time whose calls are recorded; of what goes beyond, only
-/// the request is.
+/// Requests at a time, of the threads of a ring, whose calls are recorded;
+/// of what goes beyond, only the request is.
 const SLOTS: usize = 4096;
 /// They are made so many at a time: a worker that has few requests in hand
 /// has no memory for many.
@@ -115,6 +122,14 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), TraceError> {
 pub struct Trace {
     words: Counters,
     threads: AtomicUsize,
+    shares: [Share; RINGS],
+}
+
+/// What the threads of a ring have for the requests that they accept, apart
+/// from what others have.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Share {
     requests: AtomicU32,
     slots: [OnceLock<Box<[Slot]>>; SLOTS / CHUNK],
     free: Mutex<Free>,
@@ -124,14 +139,15 @@ pub struct Trace {
 #[derive(Debug, Default)]
 struct Free {
     /// Those that had one, the longest ago first.
-    rested: VecDeque<usize>,
+    rested: VecDeque<&'static Slot>,
     /// How many have ever had one.
     used: usize,
 }
 
 /// What a request in hand has for its calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
+    share: usize,
     request: AtomicU32,
     /// Whether the request is in hand, and how many of its calls are under
     /// way.
@@ -142,7 +158,7 @@ struct Slot {
 thread_local! {
     /// The slot whose request asks for its calls in the same breath. Nothing
     /// may yield between setting and taking it.
-    static NEXT: Cell<Option<usize>> = const { Cell::new(None) };
+    static NEXT: Cell<Option<&'static Slot>> = const { Cell::new(None) };
     /// The entry of the calling thread.
     static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
 }
@@ -177,7 +193,7 @@ impl Trace {
             });
             let mut head = head.to_string();
             // A name that does not fit is not worth more than the events.
-            head.truncate(COUNT * size_of::<u64>() - 1);
+            head.truncate(COUNTS * size_of::<u64>() - 1);
             writeln!(file, "{head}")?;
             let count = NonZeroUsize::MIN.saturating_add(WORDS - 1);
             Counters::of_file(&file, count).map_err(io::Error::from)
@@ -186,19 +202,21 @@ impl Trace {
         Ok(Box::leak(Box::new(Self {
             words,
             threads: AtomicUsize::new(0),
-            requests: AtomicU32::new(0),
-            slots: [const { OnceLock::new() }; SLOTS / CHUNK],
-            free: Mutex::default(),
+            shares: [const { Share::new() }; RINGS],
         })))
     }
 
     /// Records that a request is accepted.
     pub(crate) fn accept(&'static self) -> Traced {
-        let request = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        self.write(request, Kind::Accepted, 0);
-        let slot = self.take_slot();
+        let thread = self.thread();
+        let at = thread % RINGS;
+        let share = &self.shares[at];
+        // The shares' numbers do not meet.
+        let nth = share.requests.fetch_add(1, Ordering::Relaxed);
+        let request = nth.wrapping_mul(RINGS as u32) + at as u32 + 1;
+        self.write(thread, request, Kind::Accepted, 0);
+        let slot = share.take_slot(at);
         if let Some(slot) = slot {
-            let slot = self.slot(slot);
             slot.request.store(request, Ordering::Relaxed);
             slot.open.store(1, Ordering::Relaxed);
         }
@@ -216,7 +234,7 @@ impl Trace {
         plan: &[Call],
     ) -> Option<&'static [Call]> {
         let slot = NEXT.take()?;
-        let calls = self.slot(slot).calls.get_or_init(|| {
+        let calls = slot.calls.get_or_init(|| {
             let calls = plan.iter().enumerate();
             calls
                 .map(|(nth, call)| call.traced(self.call(slot, nth)))
@@ -225,7 +243,7 @@ impl Trace {
         Some(calls)
     }
 
-    fn call(&'static self, slot: usize, nth: usize) -> TracedCall {
+    fn call(&'static self, slot: &'static Slot, nth: usize) -> TracedCall {
         TracedCall {
             trace: self,
             slot,
@@ -233,43 +251,30 @@ impl Trace {
         }
     }
 
-    fn slot(&self, slot: usize) -> &Slot {
-        let chunk = self.slots[slot / CHUNK].get_or_init(|| {
-            iter::repeat_with(Slot::default).take(CHUNK).collect()
-        });
-        &chunk[slot % CHUNK]
-    }
-
-    fn take_slot(&self) -> Option<usize> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let all_used = free.used == SLOTS;
-        if free.rested.len() > REST || all_used {
-            return free.rested.pop_front();
-        }
-        free.used += 1;
-        Some(free.used - 1)
-    }
-
     /// Says that one of those who use a slot does so no longer.
-    fn leave_slot(&self, slot: usize) {
-        if self.slot(slot).open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.free_slot(slot);
+    fn leave(&self, slot: &'static Slot) {
+        if slot.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.free(slot);
         }
     }
 
-    fn free_slot(&self, slot: usize) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.rested.push_back(slot);
+    fn free(&self, slot: &'static Slot) {
+        self.shares[slot.share].free().rested.push_back(slot);
     }
 
-    fn write(&self, request: u32, kind: Kind, more: u16) {
-        let thread = THREAD.get().unwrap_or_else(|| self.enter_thread());
+    fn thread(&self) -> usize {
+        THREAD.get().unwrap_or_else(|| self.enter_thread())
+    }
+
+    fn write(&self, thread: usize, request: u32, kind: Kind, more: u16) {
         let event = u64::from(request) << 32
             | (thread as u64) << 20
             | (kind as u64) << 16
             | u64::from(more);
-        let count = self.words[COUNT].fetch_add(1, Ordering::Relaxed);
-        let place = RING + 2 * (count as usize % RECORDS);
+        let ring = thread % RINGS;
+        let count = &self.words[COUNTS + ring * LINE];
+        let count = count.fetch_add(1, Ordering::Relaxed) as usize;
+        let place = FIRST_RING + ring * RING + 2 * (count % RECORDS);
         let moment = &self.words[place];
         moment.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -300,12 +305,54 @@ impl Trace {
     }
 }
 
+impl Share {
+    const fn new() -> Self {
+        Self {
+            requests: AtomicU32::new(0),
+            slots: [const { OnceLock::new() }; SLOTS / CHUNK],
+            free: Mutex::new(Free {
+                rested: VecDeque::new(),
+                used: 0,
+            }),
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Free> {
+        // A list of places is whole whoever panicked.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_slot(&'static self, at: usize) -> Option<&'static Slot> {
+        let mut free = self.free();
+        if free.rested.len() > REST || free.used == SLOTS {
+            return free.rested.pop_front();
+        }
+        free.used += 1;
+        let slot = free.used - 1;
+        let chunk = self.slots[slot / CHUNK].get_or_init(|| {
+            iter::repeat_with(|| Slot::of(at)).take(CHUNK).collect()
+        });
+        Some(&chunk[slot % CHUNK])
+    }
+}
+
+impl Slot {
+    fn of(share: usize) -> Self {
+        Self {
+            share,
+            request: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            calls: OnceLock::new(),
+        }
+    }
+}
+
 /// A request in hand that is recorded.
 #[derive(Debug)]
 pub(crate) struct Traced {
     trace: &'static Trace,
     request: u32,
-    slot: Option<usize>,
+    slot: Option<&'static Slot>,
 }
 
 impl Traced {
@@ -316,18 +363,23 @@ impl Traced {
     }
 
     pub(crate) fn answered(&self, status: Status) {
-        self.trace.write(self.request, Kind::Answered, status.code);
+        self.write(Kind::Answered, status.code);
         if let Some(slot) = self.slot {
-            self.trace.leave_slot(slot);
+            self.trace.leave(slot);
         }
     }
 
     /// The request is dropped, and with it all of its calls.
     pub(crate) fn given_up(&self) {
-        self.trace.write(self.request, Kind::GivenUp, 0);
+        self.write(Kind::GivenUp, 0);
         if let Some(slot) = self.slot {
-            self.trace.free_slot(slot);
+            self.trace.free(slot);
         }
+    }
+
+    fn write(&self, kind: Kind, more: u16) {
+        let thread = self.trace.thread();
+        self.trace.write(thread, self.request, kind, more);
     }
 }
 
@@ -335,24 +387,25 @@ impl Traced {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TracedCall {
     trace: &'static Trace,
-    slot: usize,
+    slot: &'static Slot,
     nth: u16,
 }
 
 impl TracedCall {
     pub(crate) fn started(&self) {
-        let slot = self.trace.slot(self.slot);
-        slot.open.fetch_add(1, Ordering::Relaxed);
-        let request = slot.request.load(Ordering::Relaxed);
-        self.trace.write(request, Kind::Started, self.nth);
+        self.slot.open.fetch_add(1, Ordering::Relaxed);
+        self.write(Kind::Started);
     }
 
     pub(crate) fn ended(&self, well: bool) {
-        let kind = if well { Kind::Ended } else { Kind::Failed };
-        let slot = self.trace.slot(self.slot);
-        let request = slot.request.load(Ordering::Relaxed);
-        self.trace.write(request, kind, self.nth);
-        self.trace.leave_slot(self.slot);
+        self.write(if well { Kind::Ended } else { Kind::Failed });
+        self.trace.leave(self.slot);
+    }
+
+    fn write(&self, kind: Kind) {
+        let thread = self.trace.thread();
+        let request = self.slot.request.load(Ordering::Relaxed);
+        self.trace.write(thread, request, kind, self.nth);
     }
 }
 
@@ -401,13 +454,25 @@ mod tests {
         vec![Call::new(backend, 0.5); count]
     }
 
-    /// Request, kind and more of every event, in the order of the ring.
+    fn count(trace: &Trace, ring: usize) -> usize {
+        let count = &trace.words[COUNTS + ring * LINE];
+        count.load(Ordering::Relaxed) as usize
+    }
+
+    /// Request, kind and more of every event, in their order.
     fn events(trace: &Trace) -> Vec<(u32, u64, u64)> {
-        let count = trace.words[COUNT].load(Ordering::Relaxed) as usize;
-        (0..count.min(RECORDS))
-            .map(|at| {
-                let word = &trace.words[RING + 2 * at + 1];
-                let event = word.load(Ordering::Relaxed);
+        let rings = 0..RINGS;
+        let places = rings.flat_map(|ring| {
+            let count = count(trace, ring).min(RECORDS);
+            let first = FIRST_RING + ring * RING;
+            (0..count).map(move |at| first + 2 * at)
+        });
+        let word = |place: usize| trace.words[place].load(Ordering::Relaxed);
+        let mut places: Vec<_> = places.collect();
+        places.sort_by_key(|&place| word(place));
+        let events = places.into_iter().map(|place| word(place + 1));
+        events
+            .map(|event| {
                 ((event >> 32) as u32, event >> 16 & 0xf, event & 0xffff)
             })
             .collect()
@@ -432,13 +497,14 @@ mod tests {
         let answer: Result<(), crate::answer::Failure> = Ok(());
         of_two[1].end(answer).unwrap();
         one.answered(Status::OK);
+        let (one, two) = (one.request, two.request);
         let expected = [
-            (1, 1, 0),
-            (2, 1, 0),
-            (2, 2, 1),
-            (1, 2, 0),
-            (2, 3, 1),
-            (1, 5, 200),
+            (one, 1, 0),
+            (two, 1, 0),
+            (two, 2, 1),
+            (one, 2, 0),
+            (two, 3, 1),
+            (one, 5, 200),
         ];
         assert_eq!(events(trace), expected);
     }
@@ -453,6 +519,11 @@ mod tests {
         assert!(trace.calls(&plan(2)).is_none());
     }
 
+    fn same(one: &Traced, other: &Traced) -> bool {
+        one.slot.unwrap().calls.get().map(|calls| calls.as_ptr())
+            == other.slot.unwrap().calls.get().map(|calls| calls.as_ptr())
+    }
+
     #[test]
     fn a_call_that_outlives_its_request_keeps_its_slot() {
         let (trace, _folder) = trace();
@@ -463,16 +534,16 @@ mod tests {
         first.answered(Status::BAD_GATEWAY);
         for _ in 0..10 * REST {
             let request = trace.accept();
-            assert_ne!(request.slot, first.slot);
+            assert!(!same(&request, &first), "{request:?}");
             request.answered(Status::OK);
         }
         let answer: Result<(), crate::answer::Failure> = Ok(());
         late.end(answer).unwrap();
-        assert_eq!(events(trace).last(), Some(&(1, 3, 0)));
+        assert_eq!(events(trace).last(), Some(&(first.request, 3, 0)));
         let again = (0..2 * REST).any(|_| {
             let request = trace.accept();
             request.answered(Status::OK);
-            request.slot == first.slot
+            same(&request, &first)
         });
         assert!(again, "a slot is lost");
     }
@@ -488,20 +559,24 @@ mod tests {
         all.iter().for_each(Traced::given_up);
         assert!(trace.accept().slot.is_some());
         let events = events(trace);
-        assert_eq!(events[SLOTS], (SLOTS as u32 + 1, 1, 0));
-        assert_eq!(events[SLOTS + 1], (SLOTS as u32 + 1, 5, 200));
+        assert_eq!(events[SLOTS], (beyond.request, 1, 0));
+        assert_eq!(events[SLOTS + 1], (beyond.request, 5, 200));
     }
 
     #[test]
     fn the_ring_keeps_the_latest_and_the_file_its_size() {
         let (trace, folder) = trace();
-        for _ in 0..RECORDS / 2 + 5 {
-            trace.accept().answered(Status::OK);
-        }
-        let count = trace.words[COUNT].load(Ordering::Relaxed);
-        assert_eq!(count as usize, RECORDS + 10);
-        let last = RECORDS as u32 / 2 + 5;
-        assert_eq!(events(trace)[8..10], [(last, 1, 0), (last, 5, 200)]);
+        let requests = RECORDS / 2 + 5;
+        let numbers = (0..requests).map(|_| {
+            let request = trace.accept();
+            request.answered(Status::OK);
+            request.request
+        });
+        let last = numbers.last().unwrap();
+        assert_eq!(count(trace, 0), 2 * requests);
+        let events = events(trace);
+        assert_eq!(events.len(), RECORDS);
+        assert!(events.ends_with(&[(last, 1, 0), (last, 5, 200)]));
         let file = fs::read_dir(folder.path()).unwrap().next().unwrap();
         let size = file.unwrap().metadata().unwrap().len();
         assert_eq!(size as usize, WORDS * 8);

@@ -122,8 +122,8 @@ fn tell(name: &str, timeline: &Timeline) {
     );
     if timeline.lost > 0 {
         println!(
-            "{name}: {} older events were overwritten; a worker keeps its \
-             latest 262,144",
+            "{name}: {} older events were overwritten; a worker keeps the \
+             latest 65,536 of a thread",
             timeline.lost
         );
     }

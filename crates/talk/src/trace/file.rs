@@ -12,14 +12,19 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 const VERSION: u32 = 1;
-const RECORDS: u64 = 1 << 18;
+const RINGS: u64 = 4;
+/// Of a ring.
+const RECORDS: u64 = 1 << 16;
 const THREADS: usize = 512;
 const WORD: u64 = 8;
 const PAGE: u64 = 512 * WORD;
-const COUNT: u64 = PAGE - WORD;
+/// The counts of the rings, each in a line of its own.
+const COUNTS: u64 = PAGE - RINGS * LINE;
+const LINE: u64 = 8 * WORD;
 const ENTRY: u64 = 4 * WORD;
-const RING: u64 = PAGE + THREADS as u64 * ENTRY;
+const FIRST_RING: u64 = PAGE + THREADS as u64 * ENTRY;
 const RECORD: u64 = 2 * WORD;
+const RING: u64 = RECORDS * RECORD;
 /// By how much what one thread records may be older than what another has
 /// recorded before it. What is older still is of the ring's last round.
 const DISORDER: u64 = 1_000_000_000;
@@ -88,11 +93,17 @@ pub(crate) struct Reader {
     file: File,
     pub(crate) worker: usize,
     pub(crate) pid: u32,
+    rings: [Ring; RINGS as usize],
+    /// Events that were overwritten before they were read.
+    pub(crate) lost: u64,
+}
+
+/// How far a ring was read.
+#[derive(Clone, Copy, Default)]
+struct Ring {
     /// The first event that was not read yet.
     next: u64,
     newest: u64,
-    /// Events that were overwritten before they were read.
-    pub(crate) lost: u64,
 }
 
 impl Reader {
@@ -115,8 +126,7 @@ impl Reader {
             file,
             worker: head.worker,
             pid: head.pid,
-            next: 0,
-            newest: 0,
+            rings: [Ring::default(); RINGS as usize],
             lost: 0,
         })
     }
@@ -124,32 +134,48 @@ impl Reader {
     /// What was recorded since the last time, up to what is not whole yet;
     /// or `past_gaps`, which a worker that is gone may have left.
     pub(crate) fn events(&mut self, past_gaps: bool) -> Result<Vec<Event>> {
-        let count = self.word(COUNT)?;
-        let from = self.next.max(count.saturating_sub(RECORDS));
-        self.lost += from - self.next;
-        self.next = from;
         let mut events = Vec::new();
-        while self.next < count {
-            let place = self.next % RECORDS;
-            let many = (count - self.next).min(RECORDS - place);
+        for (at, mut ring) in (0..).zip(self.rings) {
+            self.read_ring(at, &mut ring, past_gaps, &mut events)?;
+            self.rings[at as usize] = ring;
+        }
+        events.sort_by_key(|event| event.moment);
+        Ok(events)
+    }
+
+    fn read_ring(
+        &mut self,
+        at: u64,
+        ring: &mut Ring,
+        past_gaps: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<()> {
+        let count = self.word(COUNTS + at * LINE)?;
+        let from = ring.next.max(count.saturating_sub(RECORDS));
+        self.lost += from - ring.next;
+        ring.next = from;
+        while ring.next < count {
+            let place = ring.next % RECORDS;
+            let many = (count - ring.next).min(RECORDS - place);
             let mut bytes = vec![0; (many * RECORD) as usize];
+            let place = FIRST_RING + at * RING + place * RECORD;
             self.file
-                .read_exact_at(&mut bytes, RING + place * RECORD)
+                .read_exact_at(&mut bytes, place)
                 .context("a trace is cut off")?;
             for record in bytes.chunks_exact(RECORD as usize) {
                 let moment = word(&record[..8]);
-                let unwritten = moment == 0 || moment + DISORDER < self.newest;
+                let unwritten = moment == 0 || moment + DISORDER < ring.newest;
                 if unwritten && !past_gaps {
-                    return Ok(events);
+                    return Ok(());
                 }
-                self.next += 1;
+                ring.next += 1;
                 if !unwritten {
-                    self.newest = self.newest.max(moment);
+                    ring.newest = ring.newest.max(moment);
                     events.extend(Event::of(moment, word(&record[8..])));
                 }
             }
         }
-        Ok(events)
+        Ok(())
     }
 
     /// The thread of this entry.
@@ -244,7 +270,7 @@ pub(crate) mod tests {
     ) -> PathBuf {
         let path = folder.join(format!("worker-1-{pid}.trace"));
         let file = File::create(&path).unwrap();
-        file.set_len(RING + RECORDS * RECORD).unwrap();
+        file.set_len(FIRST_RING + RINGS * RING).unwrap();
         let head = format!("{{\"talk_trace\":1,\"worker\":1,\"pid\":{pid}}}\n");
         file.write_all_at(head.as_bytes(), 0).unwrap();
         let thread = [&7_u64.to_ne_bytes()[..], b"worker-1-core-0"].concat();
@@ -269,9 +295,9 @@ pub(crate) mod tests {
             | kind << 16
             | u64::from(more);
         let bytes = [event.moment.to_ne_bytes(), word.to_ne_bytes()].concat();
-        let place = RING + at % RECORDS * RECORD;
+        let place = FIRST_RING + at % RECORDS * RECORD;
         file.write_all_at(&bytes, place).unwrap();
-        file.write_all_at(&(at + 1).to_ne_bytes(), COUNT).unwrap();
+        file.write_all_at(&(at + 1).to_ne_bytes(), COUNTS).unwrap();
     }
 
     pub(crate) fn event(moment: u64, request: u32, what: What) -> Event {
@@ -299,7 +325,7 @@ pub(crate) mod tests {
         assert_eq!(reader.events(false).unwrap(), [], "one is not whole yet");
         let whole = Event { moment: 6, ..torn };
         write(&file, 1, &whole);
-        file.write_all_at(&3_u64.to_ne_bytes(), COUNT).unwrap();
+        file.write_all_at(&3_u64.to_ne_bytes(), COUNTS).unwrap();
         assert_eq!(reader.events(false).unwrap(), [whole, last]);
         let thread = reader.thread(0).unwrap();
         assert_eq!((thread.id, &*thread.name), (7, "worker-1-core-0"));

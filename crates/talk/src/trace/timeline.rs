@@ -152,10 +152,8 @@ impl Timeline {
                 name: name.clone(),
             });
             timeline.lanes.extend(lanes);
-            let mut events = record.events;
-            events.sort_by_key(|event| event.moment);
             let mut places = HashMap::new();
-            for event in events {
+            for event in record.events {
                 let lane = first_lane + event.thread;
                 let moment = since(event.moment);
                 if event.what == What::Accepted {
