@@ -149,6 +149,11 @@ fuzz TARGET='head' *ARGS:
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 
+# Everything at once, and a page that shows it live.
+[group('talk')]
+serve *ARGS:
+    cargo talk serve {{ARGS}}
+
 # The page of what was benched last: just report results.json
 [group('talk')]
 report *ARGS:

@@ -25,6 +25,7 @@ mod report;
 mod results;
 mod run;
 mod run_all;
+mod serve;
 mod site;
 mod soak;
 mod sockets;
@@ -91,6 +92,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::Caveats(some) => return caveats::caveats(&site, some),
         Command::Trace(trace) => return trace::trace(&site, trace),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
+        Command::Serve(serve) => serve::serve(&site, serve)?,
         Command::Run(run) => run::run(&site, run)?,
         Command::Ps(ps) => ps::ps(ps)?,
         Command::Report(report) => report::report(report)?,

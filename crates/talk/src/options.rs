@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Caveats(Caveats),
     Trace(Trace),
     Report(Report),
+    Serve(Serve),
     /// List the deployments, their ports and slides
     List,
 }
@@ -224,6 +225,20 @@ pub(crate) struct Report {
     /// Where to write the page
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub(crate) output: PathBuf,
+}
+
+/// Start every deployment, and a page that shows what they do, live
+///
+/// The page is for this machine alone. It has a button for each deployment
+/// that hammers it as the slides do.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Only these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The page's port [default: 5999, moved as the others; 0: a free one]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) page: Option<u16>,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -19,7 +19,10 @@ use std::process;
 
 use anyhow::{Context, Result};
 
+pub(crate) use self::code::section as code;
+pub(crate) use self::page::{SCRIPT, STYLE};
 pub(crate) use self::picture::picture;
+pub(crate) use self::timelines::key;
 use crate::options::Report;
 use crate::results::{Results, Row};
 
@@ -65,7 +68,7 @@ fn drawn(results: &Results) -> Vec<&Row> {
 
 /// The class that gives what is drawn of a deployment its colour: that of
 /// its model.
-fn model(app: &str, deployment: &str) -> &'static str {
+pub(crate) fn model(app: &str, deployment: &str) -> &'static str {
     match (app, deployment) {
         ("app-sync", _) => "m-sync",
         (_, "executor") => "m-executor",

@@ -56,7 +56,10 @@ pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
     }
 }
 
-fn watch(servers: &mut [Server], interrupt: &Interrupt) -> Result<()> {
+pub(crate) fn watch(
+    servers: &mut [Server],
+    interrupt: &Interrupt,
+) -> Result<()> {
     loop {
         interrupt.wait(LOOK_AGAIN)?;
         for server in &mut *servers {

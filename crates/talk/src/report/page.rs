@@ -5,8 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{code, curves, table, timelines};
 use crate::results::Results;
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+pub(crate) const STYLE: &str = include_str!("page.css");
+pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 /// Nothing is fetched, and no text can make the page do so.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \

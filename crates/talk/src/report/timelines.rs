@@ -22,14 +22,7 @@ pub(crate) fn section(results: &Results) -> Markup {
                 "in hand. All deployments share one axis. The apps recorded "
                 "this themselves while they were measured."
             }
-            ul.key {
-                li { span.swatch.request {} "a request in hand" }
-                li { span.swatch.call {}
-                     "one of its calls: it waits for the backend" }
-                li { span.swatch.own {}
-                     "no call under way: the app works, or the request waits "
-                     "for its turn" }
-            }
+            (key())
             @if rows.is_empty() {
                 p { "No run was recorded." }
             } @else {
@@ -55,6 +48,20 @@ pub(crate) fn section(results: &Results) -> Markup {
                 }
                 div #tip role="status" aria-live="polite" hidden {}
             }
+        }
+    }
+}
+
+/// What the shades of a bar mean.
+pub(crate) fn key() -> Markup {
+    html! {
+        ul.key {
+            li { span.swatch.request {} "a request in hand" }
+            li { span.swatch.call {}
+                 "one of its calls: it waits for the backend" }
+            li { span.swatch.own {}
+                 "no call under way: the app works, or the request waits "
+                 "for its turn" }
         }
     }
 }

@@ -21,6 +21,7 @@ mod reload;
 mod report;
 mod requests;
 mod restart;
+mod serve;
 mod slow_clients;
 mod start;
 mod status;

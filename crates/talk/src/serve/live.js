@@ -1,0 +1,276 @@
+"use strict";
+// Draws what the deployments record, as it comes.
+(() => {
+  const NS = "http://www.w3.org/2000/svg";
+  const one = (what, where = document) => where.querySelector(what);
+  const all = (what, where = document) => [...where.querySelectorAll(what)];
+  const line = one("#line");
+  const tip = one("#tip");
+  const figures = new Map();
+  let span = 30000;
+  let paused = false;
+  // What is to be added to the server's clock to have ours.
+  let offset = Infinity;
+  const now = () => performance.now() - offset;
+
+  class Lane {
+    constructor(figure, id, [worker, pid, tid, name]) {
+      this.rows = [];
+      this.node = document.createElement("div");
+      this.node.className = "lane";
+      const who = document.createElement("span");
+      who.className = "who";
+      const label = document.createElement("b");
+      label.textContent = name;
+      who.append(label, ` pid ${pid}, thread ${tid}`);
+      this.svg = document.createElementNS(NS, "svg");
+      this.svg.setAttribute("preserveAspectRatio", "none");
+      this.svg.setAttribute("aria-hidden", "true");
+      this.node.append(who, this.svg);
+      const rank = name.includes("core") ? 0 : 1;
+      this.key = `${worker} ${pid} ${rank} ${name}`;
+      const plot = one(".plot", figure.node);
+      const after = [...figure.lanes.values()].filter((other) =>
+        other.key.localeCompare(this.key, undefined, { numeric: true }) > 0);
+      after.sort((a, b) =>
+        a.key.localeCompare(b.key, undefined, { numeric: true }));
+      plot.insertBefore(this.node, after[0]?.node ?? null);
+    }
+
+    take() {
+      const free = this.rows.indexOf(false);
+      const row = free < 0 ? this.rows.length : free;
+      this.rows[row] = true;
+      return row;
+    }
+
+    rect(kind, x, y, height, text) {
+      const rect = document.createElementNS(NS, "rect");
+      rect.setAttribute("class", kind);
+      rect.setAttribute("x", x);
+      rect.setAttribute("y", y);
+      rect.setAttribute("height", height);
+      rect.dataset.t = text;
+      this.svg.append(rect);
+      return rect;
+    }
+
+    // A unit of height is a row.
+    show(from) {
+      for (const rect of [...this.svg.children]) {
+        const end = Number(rect.getAttribute("x"))
+          + Number(rect.getAttribute("width"));
+        if (!rect.dataset.open && end < from) rect.remove();
+      }
+      if (!this.svg.children.length) this.rows = [];
+      const rows = Math.max(this.rows.length, 1);
+      const height = Math.min(18, Math.max(3, 120 / rows)) * rows;
+      this.svg.setAttribute("viewBox", `${from} 0 ${span} ${rows}`);
+      this.svg.setAttribute("height", height);
+    }
+  }
+
+  const end = (rect, at) => {
+    const x = Number(rect.getAttribute("x"));
+    rect.setAttribute("width", Math.max(at - x, 0));
+  };
+  const close = (rect, at, text) => {
+    end(rect, at);
+    delete rect.dataset.open;
+    const x = Number(rect.getAttribute("x"));
+    rect.dataset.t = `${text}, ${(at - x).toFixed(1)} ms`;
+  };
+
+  class Figure {
+    constructor(node) {
+      this.node = node;
+      this.lanes = new Map();
+      this.requests = new Map();
+    }
+
+    lane(id, lanes) {
+      if (!this.lanes.has(id)) {
+        this.lanes.set(id, new Lane(this, id, lanes[id]));
+      }
+      return this.lanes.get(id);
+    }
+
+    forget() {
+      for (const lane of this.lanes.values()) lane.node.remove();
+      this.lanes.clear();
+      this.requests.clear();
+    }
+
+    hear([kind, laneId, id, at, more], lanes) {
+      const lane = this.lane(laneId, lanes);
+      const number = id.split(".")[1];
+      if (kind === "a") {
+        const row = lane.take();
+        const rect = lane.rect("r", at, row, 0.9, `request ${number}`);
+        rect.dataset.open = "1";
+        this.requests.set(id, {
+          lane, row, rect, number, calls: [], open: 0, idle: at, strips: [],
+        });
+        return;
+      }
+      const request = this.requests.get(id);
+      // It was accepted before this page began.
+      if (!request) return;
+      if (kind === "s") this.started(request, lane, at, more);
+      else if (kind === "e" || kind === "f") {
+        const call = request.calls.findLast((c) => c.nth === more && !c.done);
+        if (call) this.ended(request, call, at, kind === "f");
+      } else {
+        if (request.open === 0) this.idle(request, at);
+        const how = kind === "g" ? "given up by its client" : more;
+        if (kind === "g" || more !== 200) request.rect.classList.add("f");
+        close(request.rect, at, `request ${request.number}: ${how}`);
+        request.lane.rows[request.row] = false;
+        for (const call of request.calls.filter((c) => !c.done)) {
+          this.ended(request, call, at, true);
+        }
+        this.requests.delete(id);
+      }
+    }
+
+    idle(request, at) {
+      const rect = request.lane.rect("w", request.idle, request.row, 0.9, "");
+      close(rect, at, `request ${request.number}, no call under way`);
+    }
+
+    started(request, lane, at, nth) {
+      if (request.open === 0) this.idle(request, at);
+      request.open += 1;
+      const text = `call ${nth + 1} of request ${request.number}`;
+      const call = { nth, lane, text, done: false };
+      if (lane === request.lane) {
+        const free = request.strips.indexOf(false);
+        call.strip = free < 0 ? request.strips.length : free;
+        request.strips[call.strip] = true;
+        call.rect = lane.rect("c", at, request.row, 0.9, text);
+      } else {
+        call.row = lane.take();
+        call.rect = lane.rect("c", at, call.row, 0.9, text);
+      }
+      call.rect.dataset.open = "1";
+      request.calls.push(call);
+      const height = 0.8 / request.strips.length;
+      for (const { rect, strip } of request.calls) {
+        if (strip === undefined) continue;
+        rect.setAttribute("y", request.row + 0.05 + strip * height);
+        rect.setAttribute("height", height * 0.94);
+      }
+    }
+
+    ended(request, call, at, failed) {
+      call.done = true;
+      request.open -= 1;
+      if (request.open === 0) request.idle = at;
+      if (failed) call.rect.classList.add("f");
+      close(call.rect, at, call.text + (failed ? ", failed" : ""));
+      if (call.strip !== undefined) request.strips[call.strip] = false;
+      else call.lane.rows[call.row] = false;
+    }
+  }
+
+  for (const node of all(".live")) {
+    figures.set(node.dataset.d, new Figure(node));
+  }
+
+  const news = new EventSource("/news");
+  news.onopen = () => {
+    line.textContent = "live";
+    // What happened meanwhile is not known.
+    for (const figure of figures.values()) figure.forget();
+  };
+  news.onerror = () => { line.textContent = "not connected"; };
+  news.addEventListener("behind", () => {
+    line.textContent = "live; some of it was too fast for this page";
+    for (const figure of figures.values()) figure.forget();
+  });
+  news.onmessage = ({ data }) => {
+    const told = JSON.parse(data);
+    const figure = figures.get(told.d);
+    if (!figure) return;
+    const outcome = one(".outcome", figure.node);
+    if (told.wrong !== undefined) {
+      outcome.textContent = told.wrong;
+      outcome.classList.add("bad");
+      return;
+    }
+    if (told.hammered !== undefined) {
+      outcome.textContent = told.hammered;
+      outcome.classList.remove("bad");
+      one("button", figure.node).disabled = false;
+      return;
+    }
+    offset = Math.min(offset, performance.now() - told.now);
+    for (const event of told.events) figure.hear(event, told.lanes);
+    const inHand = told.accepted - told.answered;
+    const undrawn = told.undrawn ? `, ${told.undrawn} not drawn` : "";
+    one(".counts", figure.node).textContent =
+      `${inHand} in hand, ${told.answered} answered${undrawn}.`;
+  };
+
+  const draw = () => {
+    if (Number.isFinite(offset) && !document.hidden) {
+      const at = now();
+      for (const figure of figures.values()) {
+        if (!figure.lanes.size) continue;
+        for (const rect of all("rect[data-open]", figure.node)) end(rect, at);
+        if (paused) continue;
+        for (const lane of figure.lanes.values()) lane.show(at - span);
+      }
+    }
+    if (calm.matches) setTimeout(draw, 500);
+    else requestAnimationFrame(draw);
+  };
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  draw();
+
+  one("#window").addEventListener("change", ({ target }) => {
+    span = Number(target.value) * 1000;
+    const ago = `${target.selectedOptions[0].textContent} ago`;
+    for (const scale of all(".ago")) scale.textContent = ago;
+  });
+  one("#pause").addEventListener("click", ({ target }) => {
+    paused = !paused;
+    target.setAttribute("aria-pressed", String(paused));
+  });
+  for (const button of all("[data-hammer]")) {
+    button.addEventListener("click", async () => {
+      const outcome = one(".outcome", button.closest("figure"));
+      button.disabled = true;
+      outcome.textContent = "";
+      outcome.classList.remove("bad");
+      const path = `/hammer/${encodeURIComponent(button.dataset.hammer)}`;
+      let why;
+      try {
+        const answer = await fetch(path, { method: "POST" });
+        if (answer.ok) return;
+        why = await answer.text();
+      } catch {
+        why = "nobody answers";
+      }
+      outcome.textContent = why.trim();
+      outcome.classList.add("bad");
+      button.disabled = false;
+    });
+  }
+  for (const plot of all(".live .plot")) {
+    plot.addEventListener("pointermove", (event) => {
+      const rect = event.target.closest("rect[data-t]");
+      tip.hidden = !rect;
+      if (!rect) return;
+      tip.textContent = rect.dataset.t;
+      const { width, height } = tip.getBoundingClientRect();
+      const left = Math.min(event.clientX + 12, innerWidth - width - 8);
+      const below = event.clientY + 16;
+      const top = below + height > innerHeight
+        ? event.clientY - height - 8 : below;
+      tip.style.left = `${Math.max(8, left)}px`;
+      tip.style.top = `${top}px`;
+    });
+    plot.addEventListener("pointerleave", () => { tip.hidden = true; });
+  }
+})();
