@@ -27,7 +27,6 @@ use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
 use harness::overload::Overload;
 use harness::requests::BEAT;
-use harness::signals::Stop;
 use harness::{CallError, Requests, Worker, log, worker};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -81,7 +80,9 @@ where
                 requests: requests.clone(),
                 deployment,
             };
-            let accepting = door.accept(&stop, application);
+            // All that can fail has to, before it says that it is ready.
+            let stop = pipe::Receiver::from_owned_fd(stop.try_clone()?)?;
+            let accepting = door.accept(stop, application);
             requests.beat(core);
             if starting.fetch_sub(1, Ordering::Relaxed) == 1 {
                 requests.ready();
@@ -121,7 +122,11 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn accept<A, F>(self, stop: &Stop, application: A) -> Result<()>
+    async fn accept<A, F>(
+        self,
+        stop: pipe::Receiver,
+        application: A,
+    ) -> Result<()>
     where
         A: Fn() -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<String, CallError>> + Send,
@@ -131,7 +136,6 @@ impl Door<'_> {
             requests,
             deployment,
         } = self;
-        let stop = pipe::Receiver::from_owned_fd(stop.try_clone()?)?;
         let limit = deployment.in_flight.unwrap_or(Semaphore::MAX_PERMITS);
         let permits = Arc::new(Semaphore::new(limit));
         let overload = Overload::of(deployment);

@@ -282,8 +282,13 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid as i32), signal).unwrap();
 }
 
-/// Whether a process is there and no zombie.
+/// Whether a process is there and no zombie. One whose other threads are
+/// still ending looks like a zombie, and has its files.
 pub(crate) fn lives(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    if tasks.map_or(0, Iterator::count) > 1 {
+        return true;
+    }
     let status = fs::read_to_string(format!("/proc/{pid}/stat"));
     // The name before the state is in parentheses and may hold anything.
     status.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
