@@ -30,13 +30,7 @@ struct Item<'a> {
 /// Whether every run was whole.
 pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
     let items = items(site, options)?;
-    let apps = items.iter().map(|item| &*item.deployment.app);
-    let mut apps: Vec<_> = apps.collect();
-    apps.dedup();
-    if options.backend.is_none() {
-        apps.push("slow-backend");
-    }
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let backend = match &options.backend {

@@ -69,12 +69,9 @@ static ALL: [Caveat; 8] = [
 /// Whether every caveat that was asked for was shown.
 pub(crate) fn caveats(site: &Site, options: &Caveats) -> Result<bool> {
     let caveats = select(&options.names)?;
-    // All apps, as a bench builds them, and the caveats apart: what one asks
-    // of a library would build it anew for the others.
-    let apps = site.catalogue.deployments.iter().map(|d| &*d.app);
-    let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
-    apps.dedup();
-    site.build(&apps)?;
+    site.build_apps()?;
+    // Apart: what one asks of a crate that they share would be built into the
+    // others.
     site.build(&["caveats"])?;
 
     let interrupt = Interrupt::block()?;

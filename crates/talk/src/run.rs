@@ -17,7 +17,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Runs one deployment until the user wants to stop.
 pub(crate) fn run(site: &Site, options: &Run) -> Result<()> {
     let deployment = site.catalogue.deployment(&options.name)?;
-    site.build(&[&deployment.app, "slow-backend"])?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let backend = backend(site, options, &interrupt)?;

@@ -20,10 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Runs all until the user wants to stop.
 pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
     let deployments = site.catalogue.select(&options.names)?;
-    let mut apps: Vec<_> = deployments.iter().map(|d| &*d.app).collect();
-    apps.dedup();
-    apps.push("slow-backend");
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let width = deployments.iter().map(|d| d.name.len()).max();

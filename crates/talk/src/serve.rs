@@ -28,10 +28,7 @@ const PORT: u16 = 5999;
 /// Serves until the user wants to stop.
 pub(crate) fn serve(site: &Site, options: &Serve) -> Result<()> {
     let deployments = site.catalogue.select(&options.names)?;
-    let mut apps: Vec<_> = deployments.iter().map(|d| &*d.app).collect();
-    apps.dedup();
-    apps.push("slow-backend");
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let port = match options.page {

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,9 +46,19 @@ impl Site {
         &self.root
     }
 
-    /// Builds the binaries of `apps`, the way this one was built. Cargo
-    /// shows its progress.
-    pub(crate) fn build(&self, apps: &[&str]) -> Result<()> {
+    /// Builds the backend and all apps, whichever are needed: another set
+    /// would build what they share with other features, and put binaries
+    /// into the place of those that somebody else is about to start.
+    pub(crate) fn build_apps(&self) -> Result<()> {
+        let apps = self.catalogue.deployments.iter().map(|d| &*d.app);
+        let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
+        apps.dedup();
+        self.build(&apps)
+    }
+
+    /// Builds the binaries of some packages, the way this one was built. On
+    /// a terminal, cargo shows its progress.
+    pub(crate) fn build(&self, packages: &[&str]) -> Result<()> {
         let profile = match self.binaries.file_name() {
             Some(name) if name != "debug" => name.to_string_lossy(),
             _ => "dev".into(),
@@ -58,17 +68,20 @@ impl Site {
         let mut command = Command::new(cargo);
         command
             .current_dir(&self.root)
-            .args(["build", "--quiet", "--profile", &profile])
+            .args(["build", "--profile", &profile])
             .arg("--target-dir")
             .arg(target);
-        for app in apps {
-            command.args(["--package", app]);
+        if !io::stderr().is_terminal() {
+            command.arg("--quiet");
+        }
+        for package in packages {
+            command.args(["--package", package]);
         }
         let status = command
             .status()
             .context("cannot run cargo, which builds what is needed")?;
         if !status.success() {
-            bail!("cargo could not build {}", apps.join(", "));
+            bail!("cargo could not build {}", packages.join(", "));
         }
         Ok(())
     }

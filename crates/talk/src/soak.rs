@@ -51,10 +51,7 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
         (names, _) => names.to_vec(),
     };
     let deployments = site.catalogue.select(&names)?;
-    let apps = deployments.iter().map(|d| &*d.app);
-    let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
-    apps.dedup();
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let length = Duration::from_secs(options.seconds);

@@ -33,10 +33,7 @@ use crate::site::Site;
 /// Whether all held.
 pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     let deployments = site.catalogue.select(&options.names)?;
-    let apps = deployments.iter().map(|d| &*d.app);
-    let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
-    apps.dedup();
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let plan = Plan::of(options);

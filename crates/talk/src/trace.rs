@@ -28,10 +28,7 @@ use crate::{report, verdict};
 /// Whether every run was whole.
 pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     let deployments = site.catalogue.select(&options.names)?;
-    let mut apps: Vec<_> = deployments.iter().map(|d| &*d.app).collect();
-    apps.dedup();
-    apps.push("slow-backend");
-    site.build(&apps)?;
+    site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
     let log = Log::File(site.log("slow-backend"));
