@@ -50,6 +50,7 @@ fn main() -> Result<()> {
         "| app | requests/s | CPU µs/request | with --trace: × requests/s | \
          × CPU |\n|---|---|---|---|---|"
     );
+    let mut all = Vec::new();
     for (app, at_once, further) in APPS {
         let backend = format!("--backend=127.0.0.1:{}", backend.port);
         let mut arguments =
@@ -74,7 +75,9 @@ fn main() -> Result<()> {
             figures.push((off, on));
         }
         report(app, &figures);
+        all.extend(figures);
     }
+    report("all of them", &all);
     println!(
         "\nMedians; in parentheses, the range that holds the median with a \
          confidence of 95%."
@@ -90,15 +93,15 @@ struct Figures {
 }
 
 fn report(app: &str, figures: &[(Figures, Figures)]) {
-    let all = |figure: fn(&(Figures, Figures)) -> f64| {
-        let mut all: Vec<_> = figures.iter().map(figure).collect();
-        all.sort_by(f64::total_cmp);
-        all
+    let sorted = |figure: fn(&(Figures, Figures)) -> f64| {
+        let mut sorted: Vec<_> = figures.iter().map(figure).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted
     };
-    let rate = all(|(off, _)| off.per_second);
-    let cpu = all(|(off, _)| off.cpu_per_request);
-    let rates = all(|(off, on)| on.per_second / off.per_second);
-    let cpus = all(|(off, on)| on.cpu_per_request / off.cpu_per_request);
+    let rate = sorted(|(off, _)| off.per_second);
+    let cpu = sorted(|(off, _)| off.cpu_per_request);
+    let rates = sorted(|(off, on)| on.per_second / off.per_second);
+    let cpus = sorted(|(off, on)| on.cpu_per_request / off.cpu_per_request);
     println!(
         "| {app} | {:.0} | {:.1} | {} | {} |",
         median(&rate),
