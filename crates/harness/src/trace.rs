@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{iter, process};
 
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::posix_fallocate;
 use nix::unistd::gettid;
 use serde_json::json;
 use thiserror::Error;
@@ -184,7 +184,7 @@ impl Trace {
             // Taken now: a disk that is full then would be a fault of
             // memory later.
             let all = i64::try_from(size).unwrap_or(i64::MAX);
-            fallocate(&file, FallocateFlags::empty(), 0, all)?;
+            posix_fallocate(&file, 0, all)?;
             let head = json!({
                 "talk_trace": VERSION,
                 "deployment": deployment,
