@@ -108,12 +108,21 @@ pub(crate) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
     Ok((heard, unheard))
 }
 
-/// Asks the master of this pid.
+/// Asks the master of this pid, again where it does not answer in time: a
+/// disk that is busy holds up whoever writes a log.
 pub(crate) fn ask_one(pid: u32) -> Result<Status> {
-    match ask(pid) {
-        Answer::Told(status) => Ok(status),
-        Answer::Useless(why) => bail!("{why}"),
-        Answer::None => bail!("there is no master with pid {pid}"),
+    let mut tries = 5;
+    loop {
+        match ask(pid) {
+            Answer::Told(status) => return Ok(status),
+            Answer::None => bail!("there is no master with pid {pid}"),
+            Answer::Useless(why) => {
+                tries -= 1;
+                if tries == 0 {
+                    bail!("{why}");
+                }
+            }
+        }
     }
 }
 
