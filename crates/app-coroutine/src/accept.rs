@@ -23,8 +23,6 @@ use crate::sockets;
 
 /// How often an idle connection asks whether its worker should stop.
 const STOP_CHECK: Duration = Duration::from_secs(1);
-/// How long a client may take to read an answer.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves with as many coroutines as the deployment has, until the master
 /// says stop. A connection is accepted only for a coroutine that is free.
@@ -100,7 +98,7 @@ where
         let Ok(stream) = CoIo::new(stream) else {
             return;
         };
-        stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
+        stream.set_write_timeout(Some(worker::WRITE_LIMIT)).ok();
         let stopping = &self.stopping;
         let mut client = Client { stream, stopping };
         let settings = self.settings.when(refused);

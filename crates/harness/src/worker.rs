@@ -38,7 +38,7 @@ pub struct Worker {
 }
 
 /// How long a client may take to read an answer.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
+pub const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait where the system has no file left for a connection.
 const FILES_PAUSE: Duration = Duration::from_millis(100);
 

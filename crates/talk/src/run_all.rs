@@ -43,6 +43,12 @@ pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
     // they have in hand.
     servers.extend(backend.server);
     let end = watch(&mut servers, &interrupt);
+    stop(servers, end)
+}
+
+/// Stops all servers, the backend last, which stands last; fails where `end`
+/// was not what the user wanted, or a stop did not go well.
+pub(crate) fn stop(mut servers: Vec<Server>, end: Result<()>) -> Result<()> {
     let apps = servers.len() - 1;
     servers[..apps].iter_mut().for_each(Server::ask_to_stop);
     let stopped = servers.into_iter().map(Server::stop);

@@ -16,8 +16,8 @@ use anyhow::{Context, Result};
 
 use self::live::{Feed, Shown};
 use crate::backend::Backend;
-use crate::deploy::{Log, Server};
-use crate::interrupt::{Interrupt, Stopped};
+use crate::deploy::Log;
+use crate::interrupt::Interrupt;
 use crate::options::Serve;
 use crate::run_all;
 use crate::site::Site;
@@ -65,12 +65,5 @@ pub(crate) fn serve(site: &Site, options: &Serve) -> Result<()> {
     let end = run_all::watch(&mut servers, &interrupt);
     feed.stop();
     drop(web);
-    let apps = servers.len() - 1;
-    servers[..apps].iter_mut().for_each(Server::ask_to_stop);
-    let stopped = servers.into_iter().map(Server::stop);
-    let stopped = stopped.fold(Ok(()), Result::and);
-    match end {
-        Err(end) if !end.is::<Stopped>() => Err(end),
-        _ => stopped,
-    }
+    run_all::stop(servers, end)
 }

@@ -1,7 +1,6 @@
 //! Whether the servers stay as they are: minutes of load at half of what a
 //! deployment can do, after which nothing has grown.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -241,8 +240,7 @@ fn memory(server: &Server) -> u64 {
 
 fn files(server: &Server) -> usize {
     let workers = Family::of(server.pid()).workers.into_iter();
-    let count = |w| fs::read_dir(format!("/proc/{w}/fd")).map(Iterator::count);
-    workers.filter_map(|worker| count(worker).ok()).sum()
+    workers.map(procfs::files).sum()
 }
 
 fn threads(server: &Server) -> usize {

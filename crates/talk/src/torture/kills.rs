@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::load::{self, Answers, Target};
 use super::plan::PAUSE;
-use super::victim::{files, freeze, in_hands, send, serving, zombies};
+use super::victim::{freeze, in_hands, send, serving, zombies};
 use crate::interrupt::Interrupt;
 use crate::masters::ask_one;
 use crate::procfs;
@@ -55,7 +55,8 @@ pub(super) fn kill(
 ) -> Result<Kills> {
     // The first one touches memory that later ones find touched.
     one(master, target)?;
-    let (files_before, memory_before) = (files(master), resident(master));
+    let (files_before, memory_before) =
+        (procfs::files(master), resident(master));
     let ((in_hands, mut replaced), answers) = load::during(target, || {
         let mut in_hands = 0;
         let mut replaced = Vec::new();
@@ -76,7 +77,7 @@ pub(super) fn kill(
         in_hands,
         replaced,
         zombies: zombies(&procfs::children(master)),
-        files: (files_before, files(master)),
+        files: (files_before, procfs::files(master)),
         memory: (memory_before, resident(master)),
     })
 }

@@ -72,8 +72,3 @@ pub(super) fn zombies(children: &[u32]) -> usize {
     let is_zombie = |pid: &&u32| state(**pid) == Some('Z');
     children.iter().filter(is_zombie).count()
 }
-
-/// How many files a process has open.
-pub(super) fn files(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
-}
