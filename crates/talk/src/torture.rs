@@ -54,6 +54,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     progress.say("slow connections".to_owned());
     report.slow = slow::all(site, &deployments, &backend, &interrupt)?;
     progress.over(plan.slow_length());
+    report.write(options.json.as_deref())?;
     if options.peers {
         report.peers = peers::all(&backend, &plan, &interrupt, &progress)?;
     }

@@ -16,17 +16,21 @@ use serde::Serialize;
 
 use super::load::{self, Answers, Target};
 use super::plan::{PAUSE, Plan};
-use super::victim::{freeze, in_hands, send};
+use super::victim::{freeze, in_hands, is_dead, send};
 use crate::backend::Backend;
 use crate::interrupt::Interrupt;
 use crate::procfs::children;
 use crate::progress::Progress;
 
 const RATE: f64 = 100.0;
+/// As its command says.
+const WORKERS: usize = 4;
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long old workers may live on after a reload, until the next one.
 const RELOAD_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// For what waits in the backlog when workers are there again.
+const SETTLE: Duration = Duration::from_secs(3);
 
 const APPLICATION: &str = "\
 import time
@@ -124,15 +128,14 @@ fn torture(
     };
     let master = running.child.id();
     let start = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
-        || children(master).len() < 4
-    {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         if start.elapsed() > START_LIMIT {
             bail!("it does not start");
         }
         interrupt.wait(LOOK_AGAIN)?;
     }
-    interrupt.wait(Duration::from_secs(1))?;
+    await_workers(master, &[], START_LIMIT, interrupt)?;
+    interrupt.wait(SETTLE)?;
     let target = Target {
         port,
         rate: RATE,
@@ -141,10 +144,7 @@ fn torture(
     let (in_hands, killed) = load::during(target, || {
         let mut held = 0;
         for kill in 0..plan.kills as usize {
-            let workers = children(master);
-            let Some(&victim) = workers.iter().cycle().nth(kill * 7) else {
-                bail!("it has no worker left");
-            };
+            let victim = pick(master, kill, interrupt)?;
             freeze(victim)?;
             held += in_hands(victim, port);
             send(victim, Signal::SIGKILL)?;
@@ -152,17 +152,13 @@ fn torture(
         }
         Ok(held)
     })?;
-    interrupt.wait(Duration::from_secs(1))?;
+    await_workers(master, &[], START_LIMIT, interrupt)?;
+    interrupt.wait(SETTLE)?;
     let ((), reloaded) = load::during(target, || {
         for _ in 0..plan.reloads {
             let before = children(master);
             send(master, Signal::SIGHUP)?;
-            let start = Instant::now();
-            while children(master).iter().any(|pid| before.contains(pid))
-                && start.elapsed() < RELOAD_LIMIT
-            {
-                sleep(LOOK_AGAIN);
-            }
+            await_workers(master, &before, RELOAD_LIMIT, interrupt)?;
             interrupt.wait(PAUSE)?;
         }
         Ok(())
@@ -174,6 +170,46 @@ fn torture(
         reloads: plan.reloads,
         reloaded,
     })
+}
+
+/// A worker that lives: some masters reap, and replace, once a second.
+fn pick(master: u32, kill: usize, interrupt: &Interrupt) -> Result<u32> {
+    let start = Instant::now();
+    loop {
+        let workers = living(master);
+        if let Some(&victim) = workers.iter().cycle().nth(kill * 7) {
+            return Ok(victim);
+        }
+        if start.elapsed() > START_LIMIT {
+            bail!("it has no worker left");
+        }
+        interrupt.wait(LOOK_AGAIN)?;
+    }
+}
+
+/// Waits until all workers live and none is one of `before`, or for `limit`.
+fn await_workers(
+    master: u32,
+    before: &[u32],
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        let workers = living(master);
+        let is_new = |worker| !before.contains(worker);
+        if workers.len() >= WORKERS && workers.iter().all(is_new) {
+            break;
+        }
+        interrupt.wait(LOOK_AGAIN)?;
+    }
+    Ok(())
+}
+
+fn living(master: u32) -> Vec<u32> {
+    let mut workers = children(master);
+    workers.retain(|&worker| !is_dead(worker));
+    workers
 }
 
 fn command(

@@ -69,6 +69,13 @@ pub(super) fn is_there(pid: u32) -> bool {
 
 /// How many of the process's children are dead and not reaped.
 pub(super) fn zombies(children: &[u32]) -> usize {
-    let is_zombie = |pid: &&u32| state(**pid) == Some('Z');
-    children.iter().filter(is_zombie).count()
+    children
+        .iter()
+        .filter(|&&pid| state(pid) == Some('Z'))
+        .count()
+}
+
+/// Whether a process has ended, reaped or not.
+pub(super) fn is_dead(pid: u32) -> bool {
+    matches!(state(pid), Some('Z') | None)
 }
