@@ -10,6 +10,7 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use harness::requests::BEAT;
 use harness::{Plan, Requests, Worker, client, log};
@@ -24,6 +25,11 @@ use ureq::{Agent, Error};
 /// Room for a call on ureq; may's own default is too small for it.
 const STACK_BYTES: usize = 256 << 10;
 
+/// How long may's thread sleeps at the most where nothing happens. It would
+/// come round a hundred times a second, which costs an idle worker more than
+/// a request does.
+const SLEEP: Duration = Duration::from_secs(1);
+
 /// Sets may up for a worker: one thread for all coroutines, as gevent has,
 /// and stacks for as many as `requests` requests at a time need.
 ///
@@ -35,8 +41,7 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
     config.set_pool_capacity(requests * (1 + plan.calls().len()));
-    // may looks for what has run out of time before it sleeps, and goes on
-    // with it after: its 10 ms of sleep at the most are how late that is.
+    config.set_timeout_ns(SLEEP.as_nanos() as u64);
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
     let number = worker.number;
@@ -52,6 +57,19 @@ pub(crate) fn beat(requests: Requests) {
         requests.beat(0);
         coroutine::sleep(BEAT);
     });
+}
+
+/// Gives `result` back, of something on a socket that may have run out of
+/// time.
+///
+/// may then lets the coroutine go on just before its thread sleeps: whoever
+/// is woken in turn would have to wait until something else happens. Once the
+/// timers' thread has woken this one, all of them come round.
+pub(crate) fn awake<T>(result: io::Result<T>) -> io::Result<T> {
+    if matches!(&result, Err(error) if error.kind() == ErrorKind::TimedOut) {
+        coroutine::sleep(Duration::from_nanos(1));
+    }
+    result
 }
 
 /// A client for the calls of `requests` requests at a time.
@@ -85,7 +103,8 @@ impl<In: Transport> Connector<In> for YieldingConnector {
             Some(limit) => TcpStream::connect_timeout(address, *limit),
             None => TcpStream::connect(address),
         };
-        let stream = stream.map_err(|error| translate(error, &timeout))?;
+        let stream =
+            awake(stream).map_err(|error| translate(error, &timeout))?;
         stream.set_nodelay(true)?;
         let config = details.config;
         let (input, output) =
@@ -116,14 +135,14 @@ impl Transport for YieldingTransport {
         self.stream.set_write_timeout(limit)?;
         let output = &self.buffers.output()[..amount];
         let written = self.stream.write_all(output);
-        written.map_err(|error| translate(error, &timeout))
+        awake(written).map_err(|error| translate(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let limit = timeout.not_zero().map(|limit| *limit);
         self.stream.set_read_timeout(limit)?;
         let read = self.stream.read(self.buffers.input_append_buf());
-        let amount = read.map_err(|error| translate(error, &timeout))?;
+        let amount = awake(read).map_err(|error| translate(error, &timeout))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

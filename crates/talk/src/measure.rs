@@ -78,7 +78,10 @@ impl Subject<'_> {
         let family = Family::of(self.server.pid());
         self.backend.reset()?;
         let before = family.cpu();
-        let watch = Watch::begin(self.server.pid());
+        let concurrency = run.requests.map_or(1, |_| run.concurrency);
+        let requests = run.requests.unwrap_or(1);
+        let expected = self.shape.bound(requests, concurrency as u64);
+        let watch = Watch::begin(self.server.pid(), expected);
         let began = file::now();
         let mut evidence = match run.requests {
             None => self.curl()?,

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::procfs::Family;
 
-/// How often.
+/// How often, of a run that takes no longer than half a second.
 const PERIOD: Duration = Duration::from_millis(50);
+/// Looks at a longer one. Each costs the deployment some of what its
+/// processors have cached, which shows in its figures.
+const LOOKS: u32 = 10;
 
 /// What was seen at one moment.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -46,8 +49,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to look at the workers of `master`.
-    pub(crate) fn begin(master: u32) -> Self {
+    /// Begins to look at the workers of `master`, in a run that takes about
+    /// as long as `expected`.
+    pub(crate) fn begin(master: u32, expected: Duration) -> Self {
+        let period = PERIOD.max(expected / LOOKS);
         let (stop, stopped) = mpsc::channel();
         let start = Instant::now();
         let looks = thread::spawn(move || {
@@ -62,7 +67,7 @@ impl Watch {
                         memory,
                     });
                 }
-                match stopped.recv_timeout(PERIOD) {
+                match stopped.recv_timeout(period) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => return looks,
                 }

@@ -11,8 +11,13 @@ use super::Limits;
 use super::child::Child;
 use crate::board::Moment;
 
-/// The most that a look at the clocks may be late by, unless the master
-/// itself was stopped.
+/// How often the clocks are looked at, at the most and at the least: each
+/// look wakes a master that may have nothing else to do.
+const PAUSES: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_secs(5));
+/// A look that is later than this, and than a pause, tells that the master
+/// itself was stopped. (A worker's last beat is then younger than a second
+/// and two pauses, which is less than any limit.)
 const LATE: Duration = Duration::from_secs(1);
 
 /// The clocks of a master's workers.
@@ -65,16 +70,17 @@ impl Clocks {
             ..
         } = self.limits;
         let limit = harakiri.into_iter().chain(heartbeat).min()?;
-        let (least, most) = (Duration::from_millis(10), LATE);
-        Some((limit / 4).clamp(least, most))
+        Some((limit / 4).clamp(PAUSES.0, PAUSES.1))
     }
 
     /// Notes that the clocks are looked at; where that should have been long
     /// ago, they start afresh.
     pub(super) fn look(&mut self, now: Instant) {
-        let late = self.next_look().map(|at| now.saturating_duration_since(at));
-        if late.is_some_and(|late| late > LATE) {
-            self.since = Moment::now();
+        if let Some(pause) = self.pause() {
+            let next = self.looked + pause;
+            if now.saturating_duration_since(next) > LATE.max(pause) {
+                self.since = Moment::now();
+            }
         }
         self.looked = now;
     }

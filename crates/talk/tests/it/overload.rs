@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::http::{Answer, connect, get, read};
-use crate::server::{Server, wait_until, with_each};
+use crate::server::{Server, wait_until, with_each, with_each_kind};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -135,12 +135,13 @@ fn ticks(pid: u32) -> u64 {
 #[test]
 fn without_files_it_waits_for_some_and_recovers() {
     let backend = Server::backend(&[]);
-    with_each(|deployment| {
+    with_each_kind(|deployment| {
         if deployment.name == "coroutine" {
             // may_minihttp tries again at once, which holds its only thread.
             return;
         }
-        let server = Server::deploy(deployment, backend.port, &["--calls=1"]);
+        let options = deployment.light(&["--calls=0.2"]);
+        let server = Server::deploy(deployment, backend.port, &options);
         assert_eq!(get(server.port, "/").status, 200);
         let workers = server.workers();
         // It keeps what it has open.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::http::{connect, get, read};
-use crate::server::{Server, lives, send, wait_until, with_each};
+use crate::server::{
+    Server, lives, send, wait_until, with_each, with_each_kind,
+};
 
 #[test]
 fn a_request_that_takes_too_long_ends_its_worker_and_is_told() {
@@ -46,7 +48,7 @@ fn a_worker_that_does_not_come_round_is_replaced() {
 #[test]
 fn a_master_that_was_stopped_itself_blames_nobody() {
     let backend = Server::backend(&[]);
-    with_each(|deployment| {
+    with_each_kind(|deployment| {
         let limits = ["--calls=3.5", "--harakiri=4.5", "--heartbeat=3"];
         let server = Server::deploy(deployment, backend.port, &limits);
         let workers = server.workers();
