@@ -1,0 +1,105 @@
+//! How long a request takes where nothing is scarce: no model can be quicker.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::{Drawn, Workload};
+
+/// How many requests are tried at most, and at least.
+const REQUESTS: (u64, u64) = (10_000, 1_000);
+/// How many calls are tried at most, as far as the least allows.
+const CALLS: u64 = 1_000_000;
+
+impl Workload {
+    /// The time that this share of all requests does not exceed, `work`
+    /// included. `at_once` makes the calls of a step together, else it is
+    /// one after the other. A request ends where a call fails: at once where
+    /// that is the only one under way, else with its step. A call that takes
+    /// longer than `timeout` fails then.
+    ///
+    /// The calls get what the backend gives to the first that ask.
+    pub fn time(
+        &self,
+        at_once: bool,
+        quantile: f64,
+        timeout: Duration,
+    ) -> Duration {
+        let mut times = self.times(at_once, timeout);
+        times.sort_unstable();
+        let rank = (quantile * times.len() as f64).ceil() as usize;
+        times[rank.clamp(1, times.len()) - 1]
+    }
+
+    /// The mean of what [`time`](Self::time) has quantiles of.
+    pub fn mean_time(&self, at_once: bool, timeout: Duration) -> Duration {
+        let times = self.times(at_once, timeout);
+        let sum: Duration = times.iter().sum();
+        sum.div_f64(times.len() as f64)
+    }
+
+    /// The times of some requests, one at least.
+    fn times(&self, at_once: bool, timeout: Duration) -> Vec<Duration> {
+        let calls = self.calls().count().max(1) as u64;
+        let (most, least) = REQUESTS;
+        let requests = match self.calls().all(|call| call.is_certain()) {
+            true => 1,
+            false => (CALLS / calls).clamp(least, most),
+        };
+        let requests = 0..requests;
+        requests.map(|n| self.nth(n, at_once, timeout)).collect()
+    }
+
+    /// The time of the `n`-th request.
+    pub(crate) fn nth(
+        &self,
+        n: u64,
+        at_once: bool,
+        timeout: Duration,
+    ) -> Duration {
+        let mut time = self.work;
+        let mut index = 0;
+        for step in &self.steps {
+            let calls = step.iter().zip(index..);
+            let mut calls = calls.map(|(call, index)| {
+                match call.draw(self.seed, index, n) {
+                    Drawn::Answer(delay) if delay <= timeout => (delay, true),
+                    Drawn::Fail(delay) if delay <= timeout => (delay, false),
+                    _ => (timeout, false),
+                }
+            });
+            let (taken, went_well) = match at_once {
+                true => together(calls),
+                false => in_turn(&mut calls),
+            };
+            time += taken;
+            if !went_well {
+                break;
+            }
+            index += step.len();
+        }
+        time
+    }
+}
+
+/// How long a call takes, and whether it succeeds.
+type Timed = (Duration, bool);
+
+fn together(calls: impl Iterator<Item = Timed>) -> Timed {
+    calls.fold((Duration::ZERO, true), |(longest, all), (time, well)| {
+        (longest.max(time), all && well)
+    })
+}
+
+fn in_turn(calls: &mut impl Iterator<Item = Timed>) -> Timed {
+    let ended = calls.try_fold(Duration::ZERO, |sum, (time, well)| {
+        let sum = sum + time;
+        match well {
+            true => ControlFlow::Continue(sum),
+            false => ControlFlow::Break(sum),
+        }
+    });
+    match ended {
+        ControlFlow::Continue(sum) => (sum, true),
+        ControlFlow::Break(sum) => (sum, false),
+    }
+}
