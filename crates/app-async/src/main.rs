@@ -31,7 +31,7 @@ fn serve(
     plan: &'static Plan,
 ) -> Result<()> {
     accept::serve(worker, deployment, |requests| {
-        let client = client::client(plan, requests * plan.calls().len())?;
+        let client = client::client(plan, requests * plan.calls_at_once())?;
         Ok(move || application(client.clone(), plan))
     })
 }
@@ -42,9 +42,12 @@ async fn application(
     plan: &'static Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    let calls = plan.calls().iter();
-    let calls = join_all(calls.map(|call| long_network_call(&client, call)));
-    calls.await.into_iter().collect::<Result<(), _>>()?;
+    plan.work();
+    for step in plan.steps() {
+        let calls = step.iter().map(|call| long_network_call(&client, call));
+        let answers = join_all(calls).await;
+        answers.into_iter().collect::<Result<(), _>>()?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(
         "This lasted {seconds:.3} seconds with async calls using tokio.\n"

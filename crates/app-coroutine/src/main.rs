@@ -47,13 +47,16 @@ fn application(
     plan: &'static Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    let calls = plan.calls().iter().map(|call| {
-        let agent = agent.clone();
-        go!(move || long_network_call(&agent, call))
-    });
-    let calls: Vec<_> = calls.collect();
-    let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
-    answers.into_iter().collect::<Result<(), _>>()?;
+    plan.work();
+    for step in plan.steps() {
+        let calls = step.iter().map(|call| {
+            let agent = agent.clone();
+            go!(move || long_network_call(&agent, call))
+        });
+        let calls: Vec<_> = calls.collect();
+        let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
+        answers.into_iter().collect::<Result<(), _>>()?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(
         "This lasted {seconds:.3} seconds with async calls using may.\n"

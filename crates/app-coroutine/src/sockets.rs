@@ -40,7 +40,7 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_workers(1);
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
-    config.set_pool_capacity(requests * (1 + plan.calls().len()));
+    config.set_pool_capacity(requests * (1 + plan.calls_at_once()));
     config.set_timeout_ns(SLEEP.as_nanos() as u64);
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
@@ -74,7 +74,7 @@ pub(crate) fn awake<T>(result: io::Result<T>) -> io::Result<T> {
 
 /// A client for the calls of `requests` requests at a time.
 pub(crate) fn agent(plan: &Plan, requests: usize) -> Agent {
-    let settings = client::settings(plan, requests * plan.calls().len());
+    let settings = client::settings(plan, requests * plan.calls_at_once());
     let resolver = client::Literal(plan.backend());
     Agent::with_parts(settings, YieldingConnector, resolver)
 }

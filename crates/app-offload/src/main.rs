@@ -31,7 +31,7 @@ fn serve(
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let client = client::client(plan, plan.calls().len())?;
+    let client = client::client(plan, plan.calls_at_once())?;
     let reactor = Reactor::start(client)?;
     worker.serve(deployment, || application(&reactor, plan))
 }
@@ -42,13 +42,17 @@ fn application(
     plan: &'static Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    let calls = plan.calls().iter();
-    let calls = calls.map(|call| long_network_call(reactor, call));
-    let calls: Vec<_> = calls.collect();
-    // Let's do something heavy like ... waiting.
-    thread::sleep(plan.heavy());
-    let calls = calls.into_iter().map(Offloaded::result);
-    calls.collect::<Result<(), _>>()?;
+    for (nth, step) in plan.steps().enumerate() {
+        let calls = step.iter().map(|call| long_network_call(reactor, call));
+        let calls: Vec<_> = calls.collect();
+        if nth == 0 {
+            // Let's do something heavy like ... waiting.
+            thread::sleep(plan.heavy());
+            plan.work();
+        }
+        let answers = calls.into_iter().map(Offloaded::result);
+        answers.collect::<Result<(), _>>()?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(
         "This call lasted {seconds:.3} seconds with offloaded asynchronous \

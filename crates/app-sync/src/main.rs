@@ -31,8 +31,11 @@ fn serve(
 /// One request: its calls, one after the other.
 fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
     let start = Instant::now();
-    for call in plan.calls() {
-        long_network_call(agent, call)?;
+    plan.work();
+    for step in plan.steps() {
+        for call in step {
+            long_network_call(agent, call)?;
+        }
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

@@ -37,14 +37,16 @@ fn application(
     plan: &Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
-    let calls = plan.calls().iter();
-    let mut answers: Vec<_> = calls.clone().map(|_| Ok(())).collect();
-    pool.in_place_scope(|jobs| {
-        for (call, answer) in calls.zip(&mut answers) {
-            jobs.spawn(move |_| *answer = long_network_call(agent, call));
-        }
-    });
-    answers.into_iter().collect::<Result<(), _>>()?;
+    plan.work();
+    for step in plan.steps() {
+        let mut answers: Vec<_> = step.iter().map(|_| Ok(())).collect();
+        pool.in_place_scope(|jobs| {
+            for (call, answer) in step.iter().zip(&mut answers) {
+                jobs.spawn(move |_| *answer = long_network_call(agent, call));
+            }
+        });
+        answers.into_iter().collect::<Result<(), _>>()?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(
         "This call lasted {seconds:.3} seconds with synchronous calls on a \

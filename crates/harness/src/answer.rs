@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing::error;
 
 /// A call of a request that did not succeed, and which one.
 #[derive(Debug, Error)]
-#[error("network call with duration {duration} failed: {failure}")]
+#[error("{call} failed: {failure}")]
 pub struct CallError {
-    duration: f64,
+    call: Arc<str>,
     failure: Failure,
 }
 
@@ -27,9 +28,9 @@ pub enum Failure {
 }
 
 impl CallError {
-    /// The call of `duration` seconds failed.
-    pub fn new(duration: f64, failure: Failure) -> Self {
-        Self { duration, failure }
+    /// The call that is named so failed.
+    pub fn new(call: Arc<str>, failure: Failure) -> Self {
+        Self { call, failure }
     }
 }
 
@@ -178,7 +179,8 @@ mod tests {
     #[test]
     fn a_failed_call_is_a_bad_gateway_and_names_the_call() {
         let failure = Failure::Other("connection refused".into());
-        let answer = Answer::from(Err(CallError::new(0.25, failure)));
+        let call = "network call with duration 0.25".into();
+        let answer = Answer::from(Err(CallError::new(call, failure)));
         assert_eq!(answer.status, Status::BAD_GATEWAY);
         let expected =
             "network call with duration 0.25 failed: connection refused\n";
@@ -187,10 +189,11 @@ mod tests {
 
     #[test]
     fn a_call_out_of_time_is_a_gateway_timeout() {
-        let error = CallError::new(0.5, Failure::TimedOut);
+        let call = "network call 3".into();
+        let error = CallError::new(call, Failure::TimedOut);
         let answer = Answer::from(Err(error));
         assert_eq!(answer.status, Status::GATEWAY_TIMEOUT);
-        let expected = "network call with duration 0.5 failed: timed out\n";
+        let expected = "network call 3 failed: timed out\n";
         assert_eq!(answer.body, expected);
     }
 

@@ -52,14 +52,23 @@ pub struct Deployment {
     pub limits: Limits,
     /// How many requests may wait; what comes beyond is answered 503.
     pub shed_above: Option<u64>,
-    /// How long the calls of a request take, in the order of the plan.
-    pub calls: Vec<f64>,
+    /// The calls of a request.
+    pub calls: Calls,
     /// How long the heavy work beside the calls takes (app-offload).
     pub heavy: Duration,
     /// Whose HTTP code serves (app-coroutine).
     pub server: Server,
     /// Threads of the pool per core (app-threaded as an executor).
     pub pool_per_core: Option<usize>,
+}
+
+/// The calls of a request, in the order of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Calls {
+    /// How many seconds each takes; they need nothing of each other.
+    Durations(Vec<f64>),
+    /// The file of a workload, which has them.
+    Workload(PathBuf),
 }
 
 /// Whose HTTP code serves the coroutine app.
@@ -134,7 +143,12 @@ pub struct Keys {
     /// How long each call of a request takes [default: the slides' eighths]
     #[arg(long, value_name = "SECONDS,…", value_delimiter = ',')]
     pub calls: Option<Vec<Delay>>,
-    /// How long the work beside the calls takes [default: 1]
+    /// A workload, whose calls and work each request has; the backend needs
+    /// the same
+    #[arg(long, value_name = "FILE", conflicts_with = "calls")]
+    pub workload: Option<PathBuf>,
+    /// How long the wait beside the calls takes [default: 1, and 0 with a
+    /// workload]
     #[arg(long, value_name = "SECONDS")]
     pub heavy: Option<Delay>,
     /// Whose HTTP code serves [default: harness]
@@ -231,7 +245,7 @@ impl Deployment {
             let flag = flag.replace('_', "-");
             return Err(DeploymentError::UselessFlag { flag, app });
         }
-        let keys = Keys::parse(path, text)?;
+        let mut keys = Keys::parse(path, text)?;
         if let Some(key) = keys.named().into_iter().find(|k| of_others(k)) {
             return Err(DeploymentError::BadLine {
                 path: path.to_owned(),
@@ -239,8 +253,26 @@ impl Deployment {
                 message: format!("{key}: {app} has no use for this key"),
             });
         }
+        if keys.calls.is_some() && keys.workload.is_some() {
+            return Err(DeploymentError::BadLine {
+                path: path.to_owned(),
+                line: line_of_key(text, "workload"),
+                message: "workload: calls are there too; give one of the two"
+                    .to_owned(),
+            });
+        }
+        // A file is named as it is seen from the one that names it.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        keys.workload = keys.workload.map(|file| folder.join(file));
+        // What overrides one of the two overrides the other.
+        if flags.workload.is_some() {
+            keys.calls = None;
+        }
+        if flags.calls.is_some() {
+            keys.workload = None;
+        }
         let deployment = keys.overridden_by(flags).settle();
-        if deployment.calls.is_empty() {
+        if deployment.calls == Calls::Durations(vec![]) {
             return Err(DeploymentError::NoCalls);
         }
         Ok(deployment)
@@ -274,6 +306,7 @@ macro_rules! with_every_key {
             stop_limit,
             shed_above,
             calls,
+            workload,
             heavy,
             server,
             pool_per_core
@@ -331,6 +364,7 @@ impl Keys {
         let count = |n: Option<NonZeroUsize>| n.map_or(1, NonZeroUsize::get);
         let limits = Limits::default();
         let seconds = |s: Option<Seconds>, or| s.map_or(or, |s: Seconds| s.0);
+        let heavy = if self.workload.is_some() { 0.0 } else { 1.0 };
         Deployment {
             http: self.http.unwrap_or(Http(loopback(5000))).0,
             processes: self.processes.map_or(1, Processes::count),
@@ -355,11 +389,16 @@ impl Keys {
                 max_requests_jitter: self.max_requests_jitter.unwrap_or(0),
             },
             shed_above: self.shed_above,
-            calls: match self.calls {
-                Some(calls) => calls.into_iter().map(|call| call.0).collect(),
-                None => (1..5).map(|i| f64::from(i) / 8.0).collect(),
+            calls: match (self.workload, self.calls) {
+                (Some(file), _) => Calls::Workload(file),
+                (None, Some(calls)) => Calls::Durations(
+                    calls.into_iter().map(|call| call.0).collect(),
+                ),
+                (None, None) => Calls::Durations(
+                    (1..5).map(|i| f64::from(i) / 8.0).collect(),
+                ),
             },
-            heavy: Duration::from_secs_f64(self.heavy.map_or(1.0, |s| s.0)),
+            heavy: Duration::from_secs_f64(self.heavy.map_or(heavy, |s| s.0)),
             server: self.server.unwrap_or(Server::Harness),
             pool_per_core: self.pool_per_core.map(NonZeroUsize::get),
         }
@@ -626,7 +665,8 @@ mod tests {
         let deployment = load("").unwrap();
         assert_eq!(deployment.http, "127.0.0.1:5000".parse().unwrap());
         assert_eq!(deployment.processes, 1);
-        assert_eq!(deployment.calls, [0.125, 0.25, 0.375, 0.5]);
+        let eighths = Calls::Durations(vec![0.125, 0.25, 0.375, 0.5]);
+        assert_eq!(deployment.calls, eighths);
         assert_eq!(deployment.timeout, Duration::from_secs(5));
         assert_eq!(deployment.slots(), None);
     }
@@ -643,7 +683,7 @@ mod tests {
         assert_eq!(deployment.http, "0.0.0.0:5001".parse().unwrap());
         assert_eq!(deployment.processes, cores());
         assert_eq!(deployment.threads, 2);
-        assert_eq!(deployment.calls, [0.0, 0.5]);
+        assert_eq!(deployment.calls, Calls::Durations(vec![0.0, 0.5]));
         assert_eq!(deployment.timeout, Duration::from_secs(1));
     }
 
@@ -657,6 +697,11 @@ mod tests {
             ("timeout = 0", "1: timeout: `0` is no time limit"),
             ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
             ("calls = [0.1, nan]", "1: calls: `NaN` is no delay"),
+            (
+                "calls = [1]\nworkload = \"shop.toml\"",
+                "2: workload: calls are there too; give one of the two",
+            ),
+            ("workload = 3", "1: workload: invalid type: integer `3`"),
             ("harakiri = 0", "1: harakiri: `0` is no time limit"),
             (
                 "heartbeat = 2.5",
@@ -682,6 +727,35 @@ mod tests {
             assert!(error.starts_with(expected), "{text:?} gave {error:?}");
             assert!(!error.contains('\n'), "{text:?} gave {error:?}");
         }
+    }
+
+    #[test]
+    fn a_workload_is_named_as_seen_from_its_deployment() {
+        let parse = |text, flags| {
+            let path = Path::new("shop/app.toml");
+            Deployment::parse("app-test", &["heavy"], path, text, flags)
+                .unwrap()
+        };
+        let named = |file| Calls::Workload(PathBuf::from(file));
+        let text = "workload = \"load.toml\"";
+        let deployment = parse(text, Keys::default());
+        assert_eq!(deployment.calls, named("shop/load.toml"));
+        assert_eq!(deployment.heavy, Duration::ZERO);
+        let flags = Keys {
+            workload: Some("load.toml".into()),
+            heavy: Some("0.5".parse().unwrap()),
+            ..Keys::default()
+        };
+        let deployment = parse("calls = [1]", flags);
+        assert_eq!(deployment.calls, named("load.toml"));
+        assert_eq!(deployment.heavy, Duration::from_millis(500));
+        let flags = Keys {
+            calls: Some(vec!["2".parse().unwrap()]),
+            ..Keys::default()
+        };
+        let deployment = parse(text, flags);
+        assert_eq!(deployment.calls, Calls::Durations(vec![2.0]));
+        assert_eq!(deployment.heavy, Duration::from_secs(1));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod log;
 pub mod master;
 pub mod overload;
 pub mod plan;
+mod processor;
 pub mod requests;
 mod run;
 pub mod shared;

@@ -2,52 +2,88 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tracing::{info, warn};
+use workload::{Workload, WorkloadError};
 
 use crate::answer::{CallError, Failure};
-use crate::deployment::{self, Deployment};
+use crate::deployment::{self, Calls, Deployment};
+use crate::processor;
 use crate::trace::{Trace, TracedCall};
 
-/// The calls that every request of an app makes.
+/// What every request of an app does.
 #[derive(Clone, Debug)]
 pub struct Plan {
     calls: Vec<Call>,
+    /// Which of the calls each step has.
+    steps: Vec<Range<usize>>,
+    work: Duration,
     backend: SocketAddr,
     timeout: Duration,
     heavy: Duration,
     trace: Option<&'static Trace>,
 }
 
-/// The backend's name has no address.
+/// Why there is no plan.
 #[derive(Debug, Error)]
-#[error("cannot resolve the backend {backend}")]
-pub struct UnknownBackend {
-    backend: String,
-    source: io::Error,
+pub enum PlanError {
+    /// The backend's name has no address.
+    #[error("cannot resolve the backend {backend}")]
+    UnknownBackend {
+        /// Its name.
+        backend: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The deployment's workload is refused.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
 }
 
 impl Plan {
-    /// The plan of a deployment.
+    /// The plan of a deployment, whose workload is read.
     ///
     /// The backend's name is looked up here, once, so that no model pays
     /// for names while it serves.
     ///
     /// # Errors
     ///
-    /// [`UnknownBackend`], where the name has no address.
-    pub fn new(deployment: &Deployment) -> Result<Self, UnknownBackend> {
+    /// See [`PlanError`].
+    pub fn new(deployment: &Deployment) -> Result<Self, PlanError> {
         let backend =
             deployment::resolve(&deployment.backend).map_err(|source| {
                 let backend = deployment.backend.clone();
-                UnknownBackend { backend, source }
+                PlanError::UnknownBackend { backend, source }
             })?;
-        let durations = deployment.calls.iter();
+        let (calls, steps, work) = match &deployment.calls {
+            Calls::Durations(durations) => {
+                let calls = durations.iter();
+                let calls = calls.map(|&d| Call::lasting(backend, d));
+                let calls: Vec<_> = calls.collect();
+                let step = 0..calls.len();
+                (calls, vec![step], Duration::ZERO)
+            }
+            Calls::Workload(file) => {
+                let Workload { steps, work, .. } = Workload::load(file)?;
+                let count = steps.iter().map(Vec::len).sum();
+                let calls = (0..count).map(|nth| Call::nth(backend, nth));
+                let mut end = 0;
+                let steps = steps.iter().map(|step| {
+                    let start = end;
+                    end += step.len();
+                    start..end
+                });
+                (calls.collect(), steps.collect(), work)
+            }
+        };
         Ok(Self {
-            calls: durations.map(|&d| Call::new(backend, d)).collect(),
+            calls,
+            steps,
+            work,
             backend,
             timeout: deployment.timeout,
             heavy: deployment.heavy,
@@ -61,11 +97,30 @@ impl Plan {
         Self { trace, ..self }
     }
 
-    /// The calls in their order. A request asks for them once: where
-    /// requests are traced, only what it is given first is known to be its.
+    /// The calls, a step at a time: those of a step need nothing of each
+    /// other, but all of the step before. A request asks for them once:
+    /// where requests are traced, only what it is given first is known to
+    /// be its.
+    pub fn steps(&self) -> impl Iterator<Item = &[Call]> {
+        let calls = self.calls();
+        self.steps.iter().map(|step| &calls[step.clone()])
+    }
+
+    /// The same calls as one, for who has no use for steps.
     pub fn calls(&self) -> &[Call] {
         let own = self.trace.and_then(|trace| trace.calls(&self.calls));
         own.unwrap_or(&self.calls)
+    }
+
+    /// How many calls a request has open at a time, at the most.
+    pub fn calls_at_once(&self) -> usize {
+        self.steps.iter().map(Range::len).max().unwrap_or(0)
+    }
+
+    /// Does the request's own work, on the thread that asks for it: so much
+    /// of its processor's time, and none where the plan has no work.
+    pub fn work(&self) {
+        processor::spend(self.work);
     }
 
     /// The one address that every call goes to.
@@ -84,21 +139,30 @@ impl Plan {
     }
 }
 
-/// One call: a GET that the backend answers after `duration` seconds.
+/// One call: a GET that the backend takes its time to answer.
 #[derive(Clone, Debug)]
 pub struct Call {
-    duration: f64,
+    /// What it is called in log lines and errors.
+    name: Arc<str>,
     url: Arc<str>,
     trace: Option<TracedCall>,
 }
 
 impl Call {
-    pub(crate) fn new(backend: SocketAddr, duration: f64) -> Self {
-        let url = format!("http://{backend}/?duration={duration}");
-        let url = url.into();
+    /// A call that the backend answers after so many seconds.
+    pub(crate) fn lasting(backend: SocketAddr, duration: f64) -> Self {
         Self {
-            duration,
-            url,
+            name: format!("network call with duration {duration}").into(),
+            url: format!("http://{backend}/?duration={duration}").into(),
+            trace: None,
+        }
+    }
+
+    /// A call of a workload, which the backend has too and answers by.
+    fn nth(backend: SocketAddr, nth: usize) -> Self {
+        Self {
+            name: format!("network call {nth}").into(),
+            url: format!("http://{backend}/?call={nth}").into(),
             trace: None,
         }
     }
@@ -121,7 +185,7 @@ impl Call {
         if let Some(trace) = &self.trace {
             trace.started();
         }
-        info!("start network call with duration {}", self.duration);
+        info!("start {}", self.name);
     }
 
     /// Logs how the call ended, and names it where it failed.
@@ -138,11 +202,11 @@ impl Call {
         }
         match answer {
             Ok(_) => {
-                info!("end network call with duration {}", self.duration);
+                info!("end {}", self.name);
                 Ok(())
             }
             Err(failure) => {
-                let error = CallError::new(self.duration, failure.into());
+                let error = CallError::new(self.name.clone(), failure.into());
                 warn!("{error}");
                 Err(error)
             }

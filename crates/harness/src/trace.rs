@@ -451,7 +451,7 @@ mod tests {
 
     fn plan(count: usize) -> Vec<Call> {
         let backend = ([127, 0, 0, 1], 7001).into();
-        vec![Call::new(backend, 0.5); count]
+        vec![Call::lasting(backend, 0.5); count]
     }
 
     fn count(trace: &Trace, ring: usize) -> usize {

@@ -1,5 +1,7 @@
 //! The backend's command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use harness::deployment::{Delay, Http, Processes};
 
@@ -11,7 +13,9 @@ use harness::deployment::{Delay, Http, Processes};
 Examples:
   slow-backend
   slow-backend --http :8001 --processes 1 --max-waiting 100
+  slow-backend --workload shop.toml
   curl 'localhost:7001/?duration=0.5'     answered after half a second
+  curl 'localhost:7001/?call=0'           as the first call of the workload
   curl localhost:7001/stats               calls served, most waiting at once
   curl -X POST localhost:7001/stats/reset"
 )]
@@ -22,6 +26,9 @@ pub(crate) struct Options {
     /// Workers to fork, or `cores`
     #[arg(long, value_name = "N|cores", default_value = "2")]
     pub(crate) processes: Processes,
+    /// A workload, whose calls are answered as it says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) workload: Option<PathBuf>,
     /// Requests that each worker lets wait at once; more of them queue
     /// [default: no limit]
     #[arg(long, value_name = "N", value_parser =

@@ -16,10 +16,12 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
 use tokio::runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::interval;
+use workload::Drawn;
 
 use crate::options::Options;
+use crate::plan::{Due, Plan};
 use crate::stats::Stats;
 use crate::timer::Timer;
 
@@ -31,6 +33,7 @@ pub(crate) fn serve(
     worker: Worker,
     options: &Options,
     stats: &Stats,
+    plan: Option<&'static Plan>,
 ) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -40,12 +43,15 @@ pub(crate) fn serve(
         let waiting = options
             .max_waiting
             .map_or(Semaphore::MAX_PERMITS, |waiting| waiting as usize);
+        let (stops, stopping) = watch::channel(());
         let backend = Backend {
             worker: worker.number,
             timer: Timer::start()?,
             stats: *stats,
             longest: options.max_duration.seconds(),
-            turns: Arc::new(Semaphore::new(waiting)),
+            plan,
+            stopping,
+            turns: Semaphore::new(waiting),
             requests: worker.requests.clone(),
         };
         let listener = TcpListener::from_std(worker.listener)?;
@@ -55,6 +61,7 @@ pub(crate) fn serve(
         axum::serve(listener, router(backend))
             .with_graceful_shutdown(async move {
                 stop.readable().await.ok();
+                drop(stops);
             })
             .await?;
         Ok(())
@@ -75,59 +82,113 @@ fn router(backend: Backend) -> Router {
         .route("/", get(wait))
         .route(
             "/stats",
-            get(async |State(backend): State<Backend>| {
+            get(async |State(backend): State<Arc<Backend>>| {
                 Json(backend.stats.snapshot())
             }),
         )
         .route(
             "/stats/reset",
-            post(async |State(backend): State<Backend>| {
+            post(async |State(backend): State<Arc<Backend>>| {
                 backend.stats.reset();
+                if let Some(plan) = backend.plan {
+                    plan.reset();
+                }
                 StatusCode::NO_CONTENT
             }),
         )
-        .with_state(backend)
+        .with_state(Arc::new(backend))
 }
 
-#[derive(Clone)]
 struct Backend {
     worker: usize,
     timer: Timer,
     stats: Stats,
     longest: f64,
+    plan: Option<&'static Plan>,
+    /// Closed once the worker is to stop.
+    stopping: watch::Receiver<()>,
     /// One for each call that may wait; who has none queues.
-    turns: Arc<Semaphore>,
+    turns: Semaphore,
     requests: Requests,
 }
 
 #[derive(Deserialize)]
 struct Asked {
     duration: Option<String>,
+    call: Option<String>,
 }
 
-/// Answers after `duration` seconds, without a thread of its own.
+/// Answers when it is time to, without a thread of its own.
 async fn wait(
-    State(backend): State<Backend>,
+    State(backend): State<Arc<Backend>>,
     method: Method,
     target: Uri,
     Query(asked): Query<Asked>,
 ) -> Response {
     let line = format!("{method} {target}");
     let _in_hand = backend.requests.begin(line.as_bytes());
-    let seconds = match seconds(asked.duration.as_deref(), backend.longest) {
-        Ok(seconds) => seconds,
+    let Due { drawn, body } = match backend.due(&asked) {
+        Ok(due) => due,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason),
     };
     let Ok(_turn) = backend.turns.acquire().await else {
         return failure(&"the queue is closed");
     };
     let waiting = backend.stats.wait(backend.worker);
-    let duration = Duration::from_secs_f64(seconds);
+    let (Drawn::Answer(duration) | Drawn::Fail(duration)) = drawn else {
+        return backend.hang().await;
+    };
     if let Err(error) = backend.timer.wait(duration).await {
         return failure(&error);
     }
     waiting.serve();
-    format!("waited {seconds} seconds\n").into_response()
+    match (drawn, body) {
+        (Drawn::Answer(_), Some(body)) => body.into_response(),
+        (Drawn::Answer(_), None) => {
+            format!("waited {} seconds\n", duration.as_secs_f64())
+                .into_response()
+        }
+        _ => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            refusal(status, "this call is one that fails".to_owned())
+        }
+    }
+}
+
+impl Backend {
+    fn due(&self, asked: &Asked) -> Result<Due, String> {
+        match (&asked.call, &asked.duration) {
+            (None, duration) => {
+                let seconds = seconds(duration.as_deref(), self.longest)?;
+                let drawn = Drawn::Answer(Duration::from_secs_f64(seconds));
+                Ok(Due { drawn, body: None })
+            }
+            (Some(_), Some(_)) => {
+                Err("call and duration do not go together".to_owned())
+            }
+            (Some(call), None) => self.call(call),
+        }
+    }
+
+    fn call(&self, asked: &str) -> Result<Due, String> {
+        let plan = self.plan.ok_or_else(|| {
+            format!("call={asked} needs a workload; start with --workload")
+        })?;
+        let index = asked.parse();
+        let index = index.map_err(|_| format!("call={asked:?} is no index"))?;
+        plan.draw(index).ok_or_else(|| {
+            let last = plan.calls() - 1;
+            format!("call={asked}: the calls of the workload are 0 to {last}")
+        })
+    }
+
+    /// Lasts until the caller goes away, which ends all that is under way for
+    /// it, or until the worker is to stop, which waits for no such caller.
+    async fn hang(&self) -> Response {
+        let mut stopping = self.stopping.clone();
+        while stopping.changed().await.is_ok() {}
+        failure(&"this server stops")
+    }
 }
 
 fn seconds(asked: Option<&str>, longest: f64) -> Result<f64, String> {

@@ -77,6 +77,7 @@ fn deployment_files_hold_for_the_seeds_and_what_is_near_them() {
         "coroutines",
         "timeout",
         "calls",
+        "workload",
         "heavy",
         "server",
         "backend",
