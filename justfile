@@ -139,7 +139,7 @@ bench-hammer ROUNDS='5' SECONDS='3':
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
-# Fuzz heads or deployment files (fuzz/README.md): just fuzz head
+# Fuzz heads, deployment or workload files (fuzz/README.md): just fuzz head
 [group('development')]
 fuzz TARGET='head' *ARGS:
     cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- {{ARGS}}

@@ -1,11 +1,13 @@
 //! What has to hold for any bytes: of the head parser, of the loop that
-//! serves a connection, and of deployment files.
+//! serves a connection, and of the files of deployments and workloads.
 //!
 //! The targets in fuzz/ call these functions with what libFuzzer finds; a
 //! test calls them with the seeds there and with changes to them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use workload::{Drawn, Workload};
 
 use crate::answer::Answer;
 use crate::deployment::{Calls, Deployment, Keys, OF_SOME_APPS};
@@ -245,6 +247,35 @@ fn assert_workable(deployment: &Deployment) {
     for wait in calls.chain(stuck).chain(others) {
         let deadline = Instant::now().checked_add(wait);
         assert!(deadline.is_some(), "{wait:?} from now is never");
+    }
+}
+
+/// A workload file is refused in one line that says where, or it is the same
+/// again once it has been written, and all of its calls can be waited for.
+///
+/// # Panics
+///
+/// Where that does not hold.
+pub fn workload(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let path = Path::new("fuzz.toml");
+    let workload = match Workload::parse(path, text) {
+        Ok(workload) => workload,
+        Err(error) => return assert_told(&error.to_string(), text),
+    };
+    assert_eq!(workload.check(), Ok(()));
+    let again = Workload::parse(path, &workload.to_toml());
+    assert!(again.is_ok_and(|again| again == workload), "not whole");
+    for (index, call) in workload.calls().enumerate().take(20) {
+        match call.draw(workload.seed, index, bytes.len() as u64) {
+            Drawn::Answer(delay) | Drawn::Fail(delay) => {
+                let deadline = Instant::now().checked_add(delay);
+                assert!(deadline.is_some(), "{delay:?} from now is never");
+            }
+            Drawn::Hang => assert!(call.hangs > 0.0, "{call:?}"),
+        }
     }
 }
 

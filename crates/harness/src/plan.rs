@@ -213,3 +213,82 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::deployment::Keys;
+
+    fn plan(workload: &str) -> Result<Plan, String> {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("shop.toml");
+        fs::write(&file, workload).unwrap();
+        let flags = Keys {
+            backend: Some("127.0.0.1:7001".parse().unwrap()),
+            workload: Some(file),
+            ..Keys::default()
+        };
+        let deployment = Deployment::load("app-test", &[], None, flags);
+        let plan = Plan::new(&deployment.unwrap());
+        plan.map_err(|error| error.to_string())
+    }
+
+    const STEPS: &str = "work = 0.01\nsteps = [[{ delay = 1, count = 2 }], [{ \
+                         delay = 2 }], [{ delay = 3, count = 3 }]]";
+
+    fn urls(step: &[Call]) -> Vec<&str> {
+        step.iter().map(|call| call.url()).collect()
+    }
+
+    #[test]
+    fn a_workloads_calls_are_asked_for_by_their_index() {
+        let plan = plan(STEPS).unwrap();
+        let steps: Vec<_> = plan.steps().map(urls).collect();
+        let expected: [&[usize]; 3] = [&[0, 1], &[2], &[3, 4, 5]];
+        let url = |nth| format!("http://127.0.0.1:7001/?call={nth}");
+        assert_eq!(
+            steps,
+            expected.map(|step| -> Vec<_> { step.iter().map(url).collect() })
+        );
+        assert_eq!(plan.calls_at_once(), 3);
+        assert_eq!(plan.heavy(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_slides_calls_are_one_step_and_no_work() {
+        let mut deployment =
+            Deployment::load("app-test", &[], None, Keys::default()).unwrap();
+        deployment.backend = "127.0.0.1:7001".to_owned();
+        let plan = Plan::new(&deployment).unwrap();
+        let steps: Vec<_> = plan.steps().map(urls).collect();
+        let url = |d| format!("http://127.0.0.1:7001/?duration={d}");
+        assert_eq!(steps, [[0.125, 0.25, 0.375, 0.5].map(url)]);
+        assert!(plan.work.is_zero());
+    }
+
+    #[test]
+    fn a_bad_workload_is_no_plan() {
+        let error = plan("calls = [{ delay = -1 }]").unwrap_err();
+        assert!(error.contains("shop.toml:1: delay: -1 is no"), "{error}");
+    }
+
+    #[test]
+    fn the_calls_of_all_steps_are_recorded_as_their_requests() {
+        let folder = TempDir::new().unwrap();
+        let trace = Trace::begin(folder.path(), "app", 1).unwrap();
+        let plan = plan(STEPS).unwrap().traced(trace);
+        let request = trace.accept();
+        request.asks_for_calls();
+        for step in plan.steps() {
+            assert!(step.iter().all(|call| call.trace.is_some()));
+        }
+        // Nobody has asked again, and so these are nobody's.
+        let others = plan.steps().flatten();
+        assert!(others.into_iter().all(|call| call.trace.is_none()));
+        request.answered(crate::answer::Status::OK);
+    }
+}

@@ -249,6 +249,13 @@ fn latencies_that_cannot_be_are_told_with_their_own_line() {
 }
 
 #[test]
+fn the_example_is_a_workload() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = Workload::load(&root.join("shop.toml")).unwrap();
+    assert_eq!(read.steps.iter().map(Vec::len).collect::<Vec<_>>(), [3, 20]);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_told_of() {
     let error = Workload::load(Path::new("/no/such.toml")).unwrap_err();
     assert_eq!(error.to_string(), "cannot read workload file /no/such.toml");

@@ -88,6 +88,48 @@ fn deployment_files_hold_for_the_seeds_and_what_is_near_them() {
     try_seeds("deployment", &words, super::deployment);
 }
 
+#[test]
+fn workload_files_hold_for_the_seeds_and_what_is_near_them() {
+    let words = [
+        "\n",
+        "=",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        ",",
+        "-",
+        "0",
+        "1e9",
+        "1e308",
+        "nan",
+        "-inf",
+        "0.5",
+        "calls",
+        "steps",
+        "order",
+        "\"at_once\"",
+        "work",
+        "seed",
+        "delay",
+        "count",
+        "fails",
+        "hangs",
+        "size",
+        "from",
+        "to",
+        "median",
+        "p99",
+        "values",
+        "{ delay = 1 }",
+        "\u{fc}",
+        "\\u0000",
+    ];
+    try_seeds("workload", &words, super::workload);
+}
+
 fn try_seeds(target: &str, words: &[&str], property: impl Fn(&[u8])) {
     let hold = |bytes: &[u8]| {
         let outcome = catch_unwind(AssertUnwindSafe(|| property(bytes)));

@@ -30,3 +30,4 @@ mod system;
 mod tidy;
 mod torture;
 mod trace;
+mod workload;

@@ -1,0 +1,7 @@
+//! Workload files.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| harness::fuzz::workload(bytes));
