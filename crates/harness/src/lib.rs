@@ -12,8 +12,8 @@
 //!    [`requests`]: what it has in hand, for its master to see;
 //!    [`overload`]: when it refuses them;
 //! 6. [`http`]: HTTP/1.1 for blocking code, on any kind of socket;
-//! 7. [`plan`] and [`answer`]: the calls of a request, and what its client
-//!    is told of them;
+//! 7. [`plan`] and [`answer`]: the calls and the own work of a request, and
+//!    what its client is told of them;
 //! 8. [`client`]: the two clients that the apps call the backend with;
 //! 9. [`log`]: the slides' log lines; [`trace`]: the same for a machine to
 //!    read; [`shared`]: memory that outlives a fork.

@@ -9,14 +9,17 @@
 //! - draw.rs: how long a call takes, drawn so that two runs are alike;
 //! - time.rs: how long a request takes where nothing is scarce;
 //! - check.rs: what no workload may be;
-//! - file.rs: the file, strict; spec.rs: a delay on a command line.
+//! - file.rs: the file, strict, and text.rs: the same written; latencies.rs:
+//!   what was measured; spec.rs: a delay on a command line.
 
 mod check;
 mod draw;
 mod file;
+mod latencies;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 use std::sync::Arc;

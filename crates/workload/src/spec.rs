@@ -4,9 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Delay;
 use crate::check::seconds;
-use crate::file::measured;
+use crate::{Delay, latencies};
 
 impl FromStr for Delay {
     type Err = String;
@@ -15,7 +14,7 @@ impl FromStr for Delay {
     /// which is read.
     fn from_str(text: &str) -> Result<Self, String> {
         let delay = if let Some(path) = text.strip_prefix("file:") {
-            Self::Measured(measured(Path::new(path))?)
+            Self::Measured(latencies::read(Path::new(path))?)
         } else if let Some((from, to)) = text.split_once("..") {
             let (from, to) = (number(from)?, number(to)?);
             Self::Range { from, to }
@@ -36,7 +35,7 @@ fn lognormal(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads a number of seconds, or says how a delay is written.
-pub(crate) fn number(text: &str) -> Result<Duration, String> {
+fn number(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(number) => seconds(number),
         Err(_) => Err(format!(
