@@ -38,13 +38,21 @@ enum Pace {
 
 impl Pacer {
     pub(crate) fn new(load: &Load, thread: usize) -> Self {
-        let (thread, step) = (thread as u64, load.threads as u64);
+        let threads = match load.schedule {
+            // Of more threads than requests at once some have none.
+            Schedule::Closed { concurrency } => load.threads.min(concurrency),
+            Schedule::Open { .. } => load.threads,
+        };
+        let (thread, step) = (thread as u64, threads.max(1) as u64);
         // The first threads take what does not divide evenly.
-        let share =
-            |total: u64| total / step + u64::from(thread < total % step);
+        let share = |total: u64| match thread < step {
+            true => total / step + u64::from(thread < total % step),
+            false => 0,
+        };
         let warm = load.warmup.as_nanos() as u64;
         let (left, end) = match load.stop {
             Stop::Requests(total) => (share(total), u64::MAX),
+            Stop::After(_) if thread >= step => (0, u64::MAX),
             Stop::After(length) => {
                 let length = length.as_nanos() as u64;
                 (u64::MAX, warm.saturating_add(length))
@@ -77,11 +85,7 @@ impl Pacer {
                 return Next::Done;
             }
             Pace::Closed { concurrency } if in_flight >= *concurrency => {
-                // Of more threads than requests at once some have none.
-                return match *concurrency {
-                    0 => Next::Done,
-                    _ => Next::Busy,
-                };
+                return Next::Busy;
             }
             Pace::Closed { .. } => now,
             Pace::Open { next, .. } if self.left == 0 || *next >= self.end => {
@@ -172,8 +176,11 @@ mod tests {
             let due = drain(&open(Stop::Requests(10), threads));
             let even: Vec<_> = (0..10).map(|n| n * 1_000_000).collect();
             assert_eq!(due, even, "{threads} threads");
-            let load = closed(7, Stop::Requests(10), threads);
-            assert_eq!(drain(&load).len(), 10, "{threads} threads");
+            for concurrency in [1, 2, 7] {
+                let load = closed(concurrency, Stop::Requests(10), threads);
+                let what = format!("{threads} threads, {concurrency} at once");
+                assert_eq!(drain(&load).len(), 10, "{what}");
+            }
         }
     }
 

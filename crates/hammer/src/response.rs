@@ -244,7 +244,10 @@ impl Chunk {
     fn step(self, byte: u8) -> Result<Option<Self>, ErrorKind> {
         let bad = Err(ErrorKind::Garbage);
         Ok(Some(match (self, byte) {
-            (Self::Size { digits: 0, .. }, b'\r' | b'\n' | b';' | b' ') => {
+            (
+                Self::Size { digits: 0, .. },
+                b'\r' | b'\n' | b';' | b' ' | b'\t',
+            ) => {
                 return bad;
             }
             (Self::Size { size, .. }, b'\r') => Self::SizeEnd { size },

@@ -16,7 +16,7 @@ mod ended;
 mod place;
 mod status;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -350,7 +350,7 @@ impl<'a> Master<'a> {
                 "worker {number} (pid {pid}) ended: {how}; forking another{}",
                 pause.map_or(String::new(), |pause| format!(" in {pause:?}"))
             );
-        } else if !self.booted {
+        } else if !self.booted && self.fallback.is_none() {
             return Err(MasterError::Boot { number, how });
         } else if !is_new {
             place.replace_at_once();
@@ -442,10 +442,11 @@ impl<'a> Master<'a> {
         self.exchanging = true;
         self.clocks.set_limits(self.service.limits);
         for place in &mut self.places {
-            // It would only be exchanged in its turn.
-            if let Some(mut successor) = place.take_successor() {
-                successor.kill();
-                self.leaving.push(successor);
+            // It would only be exchanged in its turn. It may take requests
+            // already, and not have been heard to say so.
+            if let Some(successor) = place.take_successor() {
+                let limit = self.service.limits.stop;
+                self.leaving.push(successor.leave(limit));
             }
         }
         if self.places.len() < self.service.processes {
@@ -534,7 +535,13 @@ impl<'a> Master<'a> {
 }
 
 fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!("cannot tell NOTIFY_SOCKET: {error}");
+    let gone = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
+    match sd_notify::notify(states) {
+        Ok(()) => {}
+        // Who only wanted to hear that it is ready has stopped listening.
+        Err(error)
+            if gone.contains(&error.kind())
+                && !matches!(states, [NotifyState::Ready]) => {}
+        Err(error) => warn!("cannot tell NOTIFY_SOCKET: {error}"),
     }
 }

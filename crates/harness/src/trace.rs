@@ -27,10 +27,10 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{iter, process};
 
@@ -96,7 +96,7 @@ enum Kind {
 
 /// A trace cannot be kept.
 #[derive(Debug, Error)]
-#[error("cannot trace to {}: {source}", path.display())]
+#[error("cannot trace to {}", path.display())]
 pub struct TraceError {
     path: PathBuf,
     source: io::Error,
@@ -152,6 +152,9 @@ struct Slot {
     /// Whether the request is in hand, and how many of its calls are under
     /// way.
     open: AtomicU32,
+    /// Whether it waits for another request. Of a request that failed before
+    /// one of its calls began, that call still uses it.
+    rests: AtomicBool,
     calls: OnceLock<Box<[Call]>>,
 }
 
@@ -179,6 +182,13 @@ impl Trace {
         let pid = process::id();
         let path = folder.join(format!("worker-{worker}-{pid}.trace"));
         let make = || -> io::Result<Counters> {
+            // Whoever had this pid before keeps what it has mapped.
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error);
+                }
+                _ => {}
+            }
             let mut file = File::create_new(&path)?;
             let size = WORDS * size_of::<u64>();
             // Taken now: a disk that is full then would be a fault of
@@ -191,9 +201,6 @@ impl Trace {
                 "worker": worker,
                 "pid": pid,
             });
-            let mut head = head.to_string();
-            // A name that does not fit is not worth more than the events.
-            head.truncate(COUNTS * size_of::<u64>() - 1);
             writeln!(file, "{head}")?;
             let count = NonZeroUsize::MIN.saturating_add(WORDS - 1);
             Counters::of_file(&file, count).map_err(io::Error::from)
@@ -219,6 +226,7 @@ impl Trace {
         if let Some(slot) = slot {
             slot.request.store(request, Ordering::Relaxed);
             slot.open.store(1, Ordering::Relaxed);
+            slot.rests.store(false, Ordering::Release);
         }
         Traced {
             trace: self,
@@ -259,7 +267,9 @@ impl Trace {
     }
 
     fn free(&self, slot: &'static Slot) {
-        self.shares[slot.share].free().rested.push_back(slot);
+        if !slot.rests.swap(true, Ordering::AcqRel) {
+            self.shares[slot.share].free().rested.push_back(slot);
+        }
     }
 
     fn thread(&self) -> usize {
@@ -342,6 +352,7 @@ impl Slot {
             share,
             request: AtomicU32::new(0),
             open: AtomicU32::new(0),
+            rests: AtomicBool::new(false),
             calls: OnceLock::new(),
         }
     }

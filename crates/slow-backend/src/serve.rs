@@ -56,6 +56,7 @@ pub(crate) fn serve(
         };
         let listener = TcpListener::from_std(worker.listener)?;
         let stop = pipe::Receiver::from_owned_fd(worker.stop.try_clone()?)?;
+        worker.requests.beat(0);
         worker.requests.ready();
         tokio::spawn(beat(worker.requests));
         axum::serve(listener, router(backend))

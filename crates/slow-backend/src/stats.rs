@@ -47,13 +47,23 @@ impl Stats {
 
     /// Forgets the waits of the worker that had this number before.
     pub(crate) fn forget_predecessor(&self, worker: usize) {
-        let stale = self.by_worker[worker - 1].swap(0, Ordering::SeqCst);
-        self.waiting.fetch_sub(stale, Ordering::SeqCst);
+        if let Some(own) = self.own(worker) {
+            let stale = own.swap(0, Ordering::SeqCst);
+            self.waiting.fetch_sub(stale, Ordering::SeqCst);
+        }
+    }
+
+    /// None for a worker that was added to those at the start: what waits in
+    /// it when it dies is not forgotten.
+    fn own(&self, worker: usize) -> Option<&AtomicU64> {
+        self.by_worker.get(worker - 1)
     }
 
     /// Counts a call as waiting until the result is dropped.
     pub(crate) fn wait(self, worker: usize) -> Waiting {
-        self.by_worker[worker - 1].fetch_add(1, Ordering::SeqCst);
+        if let Some(own) = self.own(worker) {
+            own.fetch_add(1, Ordering::SeqCst);
+        }
         let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         self.peak.fetch_max(waiting, Ordering::SeqCst);
         Waiting {
@@ -93,7 +103,9 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.stats.by_worker[self.worker - 1].fetch_sub(1, Ordering::SeqCst);
+        if let Some(own) = self.stats.own(self.worker) {
+            own.fetch_sub(1, Ordering::SeqCst);
+        }
         self.stats.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -98,7 +98,11 @@ impl Server {
 
     /// How it ended, where it did.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("cannot wait for a server")
+        let ended = self.child.try_wait();
+        let ended = ended.context("cannot wait for a server")?;
+        // Its pid may be another's from now on.
+        self.reaped |= ended.is_some();
+        Ok(ended)
     }
 
     /// What became of it, and what it said last.
@@ -119,7 +123,6 @@ impl Server {
         let start = Instant::now();
         while !notify.is_ready() {
             if let Some(status) = self.ended()? {
-                self.reaped = true;
                 bail!(self.obituary(status));
             }
             if start.elapsed() > START_LIMIT {
@@ -136,7 +139,7 @@ impl Server {
 
     /// Asks it to stop; [`stop`](Self::stop) or the drop waits for it.
     pub(crate) fn ask_to_stop(&mut self) {
-        if !self.asked {
+        if !self.asked && !self.reaped {
             self.asked = true;
             self.signal(Signal::SIGTERM);
         }

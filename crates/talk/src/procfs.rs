@@ -121,7 +121,11 @@ fn sockets(process: u32) -> HashSet<u64> {
 /// It knows the threads that live only; no model here ends threads while
 /// it serves.
 fn cpu(process: u32) -> Option<Duration> {
-    let tasks = tasks(process).into_iter();
+    let tasks = tasks(process);
+    if tasks.is_empty() {
+        return None;
+    }
+    let tasks = tasks.into_iter();
     tasks.map(|task| thread_cpu(process, task)).sum()
 }
 

@@ -80,7 +80,7 @@ fn a_reload_exchanges_all_workers_and_fails_no_request() {
 fn the_last_answer_on_a_kept_connection_says_so() {
     let backend = Server::backend(&[]);
     with_each(|deployment| {
-        let further = ["--calls=0.5", "--keep-alive"];
+        let further = ["--calls=2", "--keep-alive"];
         let server = Server::deploy(deployment, backend.port, &further);
         let mut stream = connect(server.port);
         let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -57,8 +57,10 @@ fn a_socket_may_be_handed_over() {
     // Connections wait in it from the start.
     let answer = get(port, "/");
     assert_eq!(answer.status, 200, "{answer:?}");
-    let text = std::fs::read_to_string(&log).unwrap();
-    assert!(text.contains(&format!(" on 127.0.0.1:{port}")), "{text}");
+    wait_until("ready on the port that it was given", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        text.contains(&format!(" on 127.0.0.1:{port}"))
+    });
     send(server.0.id(), Signal::SIGTERM);
     assert!(server.0.wait().unwrap().success());
 }
