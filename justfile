@@ -174,6 +174,11 @@ timeline:
 bench-trace *ARGS:
     cargo bench --package talk --bench trace -- {{ARGS}}
 
+# What calls of no time cost, beside bare servers: just bench-zero ROUNDS MS
+[group('development')]
+bench-zero *ARGS:
+    cargo bench --package talk --bench zero -- {{ARGS}}
+
 # What CI runs.
 [group('development')]
 ci:

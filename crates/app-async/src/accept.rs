@@ -18,7 +18,6 @@ use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt;
@@ -30,7 +29,7 @@ use harness::requests::BEAT;
 use harness::{CallError, Requests, Worker, log, worker};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{HttpService, Service, service_fn};
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
@@ -38,7 +37,7 @@ use tokio::net::unix::pipe;
 use tokio::runtime;
 use tokio::sync::{Notify, Semaphore, watch};
 
-use check::check;
+use check::{check, target};
 
 /// How many requests a thread without a limit is made ready for.
 const UNLIMITED: usize = 1024;
@@ -174,7 +173,7 @@ impl Door<'_> {
                     let begins = begun.clone();
                     let service = service_fn(move |request| {
                         begins.notify_one();
-                        router.call(request)
+                        check(request, router.clone())
                     });
                     let connection = http(deployment, refused)
                         .serve_connection(TokioIo::new(stream), service);
@@ -217,6 +216,7 @@ async fn hold<S>(
     // What remains of an error is a client that went away, and its own
     // affair.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = stop => {}
     }
@@ -240,8 +240,8 @@ where
     A: Fn() -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Answer> + Send,
 {
-    let answer = move |method: Method, target: Uri| {
-        let line = format!("{method} {target}");
+    let answer = move |method: Method, uri: Uri| {
+        let line = [method.as_str(), &target(&uri)].join(" ");
         let in_hand = requests.begin(line.as_bytes());
         let answer = answer();
         async move {
@@ -256,7 +256,6 @@ where
             respond(Answer::method_not_allowed())
         })
         .fallback(async || respond(Answer::not_found()))
-        .layer(from_fn(check))
 }
 
 fn respond(Answer { status, body }: Answer) -> Response {

@@ -16,12 +16,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use futures_util::future::join_all;
+use harness::client::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
-use reqwest::Client;
+use harness::{Call, CallError, Plan, Worker};
+
+const OWN_KEYS: [&str; 4] = ["threads", "in_flight", "client", "http2"];
 
 fn main() -> ExitCode {
-    harness::run("app-async", &["threads", "in_flight"], serve)
+    harness::run("app-async", &OWN_KEYS, serve)
 }
 
 /// A worker serves with an event loop in each of its threads.
@@ -31,7 +33,7 @@ fn serve(
     plan: &'static Plan,
 ) -> Result<()> {
     accept::serve(worker, deployment, |requests| {
-        let client = client::client(plan, requests * plan.calls_at_once())?;
+        let client = Client::new(plan, requests * plan.calls_at_once())?;
         Ok(move || application(client.clone(), plan))
     })
 }
@@ -60,9 +62,6 @@ async fn long_network_call(
     call: &Call,
 ) -> Result<(), CallError> {
     call.start();
-    let answer = async {
-        let answer = client.get(call.url()).send().await?;
-        answer.error_for_status()?.bytes().await
-    };
+    let answer = client.get(call.uri());
     call.end(answer.await)
 }

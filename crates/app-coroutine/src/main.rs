@@ -19,8 +19,9 @@ use std::time::Instant;
 use anyhow::Result;
 use harness::deployment::{Deployment, Server};
 use harness::{Call, CallError, Plan, Worker};
-use may::go;
 use ureq::Agent;
+
+use crate::sockets::Agents;
 
 fn main() -> ExitCode {
     harness::run("app-coroutine", &["coroutines", "server"], serve)
@@ -33,8 +34,8 @@ fn serve(
     plan: &'static Plan,
 ) -> Result<()> {
     sockets::use_one_thread(&worker, deployment.coroutines, plan);
-    let agent = sockets::agent(plan, deployment.coroutines);
-    let application = move || application(&agent, plan);
+    let agents = Agents::new(plan);
+    let application = move || agents.with(|agent| application(agent, plan));
     match deployment.server {
         Server::Harness => accept::serve(worker, deployment, application),
         Server::MayMinihttp => minihttp::serve(worker, deployment, application),
@@ -51,7 +52,7 @@ fn application(
     for step in plan.steps() {
         let calls = step.iter().map(|call| {
             let agent = agent.clone();
-            go!(move || long_network_call(&agent, call))
+            sockets::begin(move || long_network_call(&agent, call))
         });
         let calls: Vec<_> = calls.collect();
         let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
@@ -66,6 +67,6 @@ fn application(
 /// One call, which holds its coroutine until the backend has answered.
 fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.url()).call();
+    let answer = agent.get(call.uri()).call();
     call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
 }

@@ -9,12 +9,14 @@
 use std::any::Any;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use harness::requests::BEAT;
 use harness::{Plan, Requests, Worker, client, log};
-use may::coroutine::{self, JoinHandle};
+use may::coroutine::{self, Builder, JoinHandle};
 use may::go;
 use may::net::TcpStream;
 use ureq::unversioned::transport::{
@@ -30,6 +32,12 @@ const STACK_BYTES: usize = 256 << 10;
 /// a request does.
 const SLEEP: Duration = Duration::from_secs(1);
 
+/// How exact the time limits of calls are.
+const GRAIN: Duration = Duration::from_millis(50);
+
+/// Coroutines that are kept for the next who need one, at the most.
+const SPARE: usize = 1024;
+
 /// Sets may up for a worker: one thread for all coroutines, as gevent has,
 /// and stacks for as many as `requests` requests at a time need.
 ///
@@ -40,7 +48,8 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_workers(1);
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
-    config.set_pool_capacity(requests * (1 + plan.calls_at_once()));
+    let coroutines = requests * (1 + plan.calls_at_once());
+    config.set_pool_capacity(coroutines.min(SPARE));
     config.set_timeout_ns(SLEEP.as_nanos() as u64);
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
@@ -72,11 +81,54 @@ pub(crate) fn awake<T>(result: io::Result<T>) -> io::Result<T> {
     result
 }
 
-/// A client for the calls of `requests` requests at a time.
-pub(crate) fn agent(plan: &Plan, requests: usize) -> Agent {
-    let settings = client::settings(plan, requests * plan.calls_at_once());
-    let resolver = client::Literal(plan.backend());
-    Agent::with_parts(settings, YieldingConnector, resolver)
+/// Clients for the calls of any number of requests, each with a client of
+/// its own while it is in hand: ureq looks through all the connections that
+/// a client has at rest, several times for a call.
+pub(crate) struct Agents {
+    plan: &'static Plan,
+    at_rest: Mutex<Vec<Agent>>,
+}
+
+impl Agents {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
+        let at_rest = Mutex::default();
+        Self { plan, at_rest }
+    }
+
+    /// Does `what` with a client that nobody else has meanwhile.
+    pub(crate) fn with<T>(&self, what: impl FnOnce(&Agent) -> T) -> T {
+        let agent = self.at_rest().pop();
+        let agent = agent.unwrap_or_else(|| self.agent());
+        let done = what(&agent);
+        self.at_rest().push(agent);
+        done
+    }
+
+    fn agent(&self) -> Agent {
+        let calls = self.plan.calls_at_once();
+        let settings = client::settings(self.plan, calls);
+        Agent::with_parts(settings, YieldingConnector, client::Addressed)
+    }
+
+    /// Held for no longer than a list takes, and by no coroutine that yields.
+    fn at_rest(&self) -> MutexGuard<'_, Vec<Agent>> {
+        // A list of clients is whole whoever panicked.
+        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins `what` in a coroutine of its own, and comes back once that waits.
+///
+/// `go!` would put it into a queue that other threads may reach, and wake the
+/// event loop for it: a system call for each call.
+#[allow(unsafe_code)]
+pub(crate) fn begin<T: Send + 'static>(
+    what: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    // SAFETY: as with `go!`, what runs keeps nothing in a thread-local across
+    // a call that yields, and the stack is large enough for it.
+    let begun = unsafe { Builder::new().spawn_local(what) };
+    begun.expect("a coroutine has no name that could be bad")
 }
 
 /// Waits for a coroutine; where it panicked, so does the caller.
@@ -112,6 +164,7 @@ impl<In: Transport> Connector<In> for YieldingConnector {
         Ok(Some(YieldingTransport {
             stream,
             buffers: LazyBuffers::new(input, output),
+            is_drained: false,
         }))
     }
 }
@@ -119,6 +172,8 @@ impl<In: Transport> Connector<In> for YieldingConnector {
 struct YieldingTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
+    /// Whether the read before has taken all that there was.
+    is_drained: bool,
 }
 
 impl Transport for YieldingTransport {
@@ -131,23 +186,35 @@ impl Transport for YieldingTransport {
         amount: usize,
         timeout: NextTimeout,
     ) -> Result<(), Error> {
-        let limit = timeout.not_zero().map(|limit| *limit);
-        self.stream.set_write_timeout(limit)?;
+        let limit = coarse(&timeout);
+        if self.stream.write_timeout()? != limit {
+            self.stream.set_write_timeout(limit)?;
+        }
         let output = &self.buffers.output()[..amount];
         let written = self.stream.write_all(output);
         awake(written).map_err(|error| translate(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let limit = timeout.not_zero().map(|limit| *limit);
-        self.stream.set_read_timeout(limit)?;
-        let read = self.stream.read(self.buffers.input_append_buf());
+        let limit = coarse(&timeout);
+        if self.stream.read_timeout()? != limit {
+            self.stream.set_read_timeout(limit)?;
+        }
+        let room = self.buffers.input_append_buf();
+        let size = room.len();
+        let read = self.stream.read(room);
         let amount = awake(read).map_err(|error| translate(error, &timeout))?;
+        self.is_drained = amount > 0 && amount < size;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
 
     fn is_open(&mut self) -> bool {
+        // ureq asks after an answer, and again before the next request. What
+        // comes in between is seen then.
+        if mem::take(&mut self.is_drained) {
+            return true;
+        }
         // The socket underneath never blocks: nothing to read is the sign of
         // life, and bytes that nobody asked for are none.
         let mut byte = [0];
@@ -162,6 +229,17 @@ impl fmt::Debug for YieldingTransport {
             .field(&self.stream)
             .finish()
     }
+}
+
+/// The time that is left of a call, in whole [`GRAINS`](GRAIN).
+///
+/// may has a list for each length of a wait, and wakes its event loop for
+/// the first wait of each. What is left of a call is never twice the same to
+/// the nanosecond; rounded up, it nearly always is.
+fn coarse(timeout: &NextTimeout) -> Option<Duration> {
+    let limit = timeout.not_zero()?;
+    let grains = limit.as_nanos().div_ceil(GRAIN.as_nanos());
+    Some(GRAIN.saturating_mul(u32::try_from(grains).unwrap_or(u32::MAX)))
 }
 
 fn translate(error: io::Error, timeout: &NextTimeout) -> Error {

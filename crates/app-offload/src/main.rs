@@ -15,23 +15,25 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::client::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
-use reqwest::Client;
+use harness::{Call, CallError, Plan, Worker};
 
 use crate::reactor::{Offloaded, Reactor};
 
+const OWN_KEYS: [&str; 4] = ["threads", "heavy", "client", "http2"];
+
 fn main() -> ExitCode {
-    harness::run("app-offload", &["heavy"], serve)
+    harness::run("app-offload", &OWN_KEYS, serve)
 }
 
-/// A worker serves one request at a time, with an event loop for its calls.
+/// A worker serves with its threads, and with an event loop for their calls.
 fn serve(
     worker: Worker,
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let client = client::client(plan, plan.calls_at_once())?;
+    let client = Client::new(plan, deployment.threads * plan.calls_at_once())?;
     let reactor = Reactor::start(client)?;
     worker.serve(deployment, || application(&reactor, plan))
 }
@@ -50,7 +52,7 @@ fn application(
             thread::sleep(plan.heavy());
             plan.work();
         }
-        let answers = calls.into_iter().map(Offloaded::result);
+        let answers = reactor::results(calls).into_iter();
         answers.collect::<Result<(), _>>()?;
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -67,10 +69,7 @@ fn long_network_call(
 ) -> Offloaded<Result<(), CallError>> {
     reactor.submit(async |client: Client| {
         call.start();
-        let answer = async {
-            let answer = client.get(call.url()).send().await?;
-            answer.error_for_status()?.bytes().await
-        };
+        let answer = client.get(call.uri());
         call.end(answer.await)
     })
 }

@@ -3,33 +3,41 @@
 //! The slides build it of a tornado loop, a thread and a future from
 //! `concurrent.futures`; their crochet and fido are it ready-made.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::thread;
 
+use harness::client::Client;
 use harness::log;
-use reqwest::Client;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
 
 /// An event loop that runs until its process ends.
 pub(crate) struct Reactor {
-    runtime: Handle,
+    /// To spawn from another thread wakes the loop each time; to send wakes
+    /// it once, however much it finds then.
+    queue: mpsc::UnboundedSender<Work>,
     client: Client,
 }
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Reactor {
     /// Starts the thread. A worker's main does so after the fork, which
     /// would not copy it (`lazy-apps = 1` on the slides).
     pub(crate) fn start(client: Client) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
+        let (queue, mut handed_over) = mpsc::unbounded_channel();
         thread::Builder::new().spawn(move || {
             log::name_thread("reactor".to_owned());
-            runtime.block_on(pending::<()>())
+            runtime.block_on(async {
+                while let Some(work) = handed_over.recv().await {
+                    tokio::spawn(work);
+                }
+            });
         })?;
-        let runtime = handle;
-        Ok(Self { runtime, client })
+        Ok(Self { queue, client })
     }
 
     /// Hands `work` over; it begins at once, on the reactor's thread.
@@ -43,10 +51,12 @@ impl Reactor {
     {
         let (sender, receiver) = oneshot::channel();
         let work = work(self.client.clone());
-        self.runtime.spawn(async {
+        let work = Box::pin(async {
             // Nobody waits where the request failed before it asked.
             sender.send(work.await).ok();
         });
+        // The loop takes from the queue for as long as there is one.
+        self.queue.send(work).ok();
         Offloaded(receiver)
     }
 }
@@ -54,13 +64,21 @@ impl Reactor {
 /// Work that was handed over.
 pub(crate) struct Offloaded<T>(oneshot::Receiver<T>);
 
-impl<T> Offloaded<T> {
-    /// Holds the calling thread until the work is done.
-    ///
-    /// # Panics
-    ///
-    /// Where the work panicked.
-    pub(crate) fn result(self) -> T {
-        self.0.blocking_recv().expect("the offloaded work panicked")
-    }
+/// Holds the calling thread until all of it is done.
+///
+/// Who waits for the first of many is woken for nearly each; the last is
+/// mostly done last.
+///
+/// # Panics
+///
+/// Where work panicked.
+pub(crate) fn results<T>(work: Vec<Offloaded<T>>) -> Vec<T> {
+    let last_first = work.into_iter().rev();
+    let results = last_first.map(|Offloaded(result)| {
+        let result = result.blocking_recv();
+        result.expect("the offloaded work panicked")
+    });
+    let mut results: Vec<_> = results.collect();
+    results.reverse();
+    results
 }

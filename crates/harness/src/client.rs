@@ -1,16 +1,16 @@
-//! The two clients that the apps call the backend with.
+//! The clients that the apps call the backend with.
 //!
 //! The talk says `requests.get(…)`. Here is what each library must be told
 //! so that it does that and nothing behind the reader's back: no look-up,
 //! no proxy, no redirect, a pool that reopens no connection, and a
 //! time-out for the call as a whole.
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "asynchronous")]
 mod asynchronous;
 #[cfg(feature = "ureq")]
 mod blocking;
 
-#[cfg(feature = "reqwest")]
-pub use asynchronous::client;
+#[cfg(feature = "asynchronous")]
+pub use asynchronous::Client;
 #[cfg(feature = "ureq")]
-pub use blocking::{Literal, agent, settings};
+pub use blocking::{Addressed, Literal, agent, settings};

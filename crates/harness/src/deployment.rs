@@ -40,7 +40,8 @@ pub struct Deployment {
     pub lazy_apps: bool,
     /// How many connections the kernel holds until a worker takes them.
     pub listen: i32,
-    /// The backend as it was written, `HOST:PORT`.
+    /// The backend as it was written, `HOST:PORT`, or several of its
+    /// addresses with commas between.
     pub backend: String,
     /// How long each call may take.
     pub timeout: Duration,
@@ -56,6 +57,10 @@ pub struct Deployment {
     pub calls: Calls,
     /// How long the heavy work beside the calls takes (app-offload).
     pub heavy: Duration,
+    /// Whose HTTP code calls (app-async, app-offload).
+    pub client: Library,
+    /// Whether the calls go over HTTP/2 (app-async, app-offload).
+    pub http2: bool,
     /// Whose HTTP code serves (app-coroutine).
     pub server: Server,
     /// Threads of the pool per core (app-threaded as an executor).
@@ -69,6 +74,17 @@ pub enum Calls {
     Durations(Vec<f64>),
     /// The file of a workload, which has them.
     Workload(PathBuf),
+}
+
+/// Whose HTTP code calls, on an event loop.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Library {
+    /// reqwest, which most would take.
+    Reqwest,
+    /// hyper's own, which reqwest is built on.
+    Hyper,
 }
 
 /// Whose HTTP code serves the coroutine app.
@@ -108,7 +124,8 @@ pub struct Keys {
     /// Connections that wait in the kernel for a worker [default: 1024]
     #[arg(long, value_name = "N")]
     pub listen: Option<Backlog>,
-    /// The delay backend [default: localhost:7001]
+    /// The delay backend, or several addresses of it, with commas between,
+    /// which the calls take in turn [default: localhost:7001]
     #[arg(long, value_name = "HOST:PORT")]
     pub backend: Option<Backend>,
     /// How long a call may take [default: 5]
@@ -151,6 +168,13 @@ pub struct Keys {
     /// workload]
     #[arg(long, value_name = "SECONDS")]
     pub heavy: Option<Delay>,
+    /// Whose HTTP code calls the backend [default: reqwest]
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<Library>,
+    /// Call the backend over HTTP/2, where calls share a connection
+    #[arg(long, value_name = "BOOL", num_args = 0..=1,
+          default_missing_value = "true")]
+    pub http2: Option<bool>,
     /// Whose HTTP code serves [default: harness]
     #[arg(long, value_name = "NAME")]
     pub server: Option<Server>,
@@ -160,11 +184,13 @@ pub struct Keys {
 }
 
 /// The keys that only some apps have a use for; the rest serve them all.
-pub(crate) const OF_SOME_APPS: [&str; 6] = [
+pub(crate) const OF_SOME_APPS: [&str; 8] = [
     "threads",
     "coroutines",
     "in_flight",
     "heavy",
+    "client",
+    "http2",
     "server",
     "pool_per_core",
 ];
@@ -308,6 +334,8 @@ macro_rules! with_every_key {
             calls,
             workload,
             heavy,
+            client,
+            http2,
             server,
             pool_per_core
         )
@@ -399,6 +427,8 @@ impl Keys {
                 ),
             },
             heavy: Duration::from_secs_f64(self.heavy.map_or(heavy, |s| s.0)),
+            client: self.client.unwrap_or(Library::Reqwest),
+            http2: self.http2.unwrap_or(false),
             server: self.server.unwrap_or(Server::Harness),
             pool_per_core: self.pool_per_core.map(NonZeroUsize::get),
         }
@@ -497,14 +527,17 @@ impl FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let port = text
-            .rsplit_once(':')
-            .map(|(host, port)| (host, port.parse::<u16>()));
-        match port {
-            Some((host, Ok(port))) if !host.is_empty() && port != 0 => {
-                Ok(Self(text.to_owned()))
+        let is_backend = |text: &str| {
+            let Some((host, port)) = text.rsplit_once(':') else {
+                return false;
+            };
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+        };
+        match text.split(',').all(is_backend) {
+            true => Ok(Self(text.to_owned())),
+            false => {
+                Err(format!("`{text}` is no backend; try \"localhost:7001\""))
             }
-            _ => Err(format!("`{text}` is no backend; try \"localhost:7001\"")),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use thiserror::Error;
 use tracing::{info, warn};
 use workload::{Workload, WorkloadError};
 
 use crate::answer::{CallError, Failure};
-use crate::deployment::{self, Calls, Deployment};
+use crate::deployment::{self, Calls, Deployment, Library};
 use crate::processor;
 use crate::trace::{Trace, TracedCall};
 
@@ -22,7 +23,8 @@ pub struct Plan {
     /// Which of the calls each step has.
     steps: Vec<Range<usize>>,
     work: Duration,
-    backend: SocketAddr,
+    client: Library,
+    http2: bool,
     timeout: Duration,
     heavy: Duration,
     trace: Option<&'static Trace>,
@@ -54,15 +56,20 @@ impl Plan {
     ///
     /// See [`PlanError`].
     pub fn new(deployment: &Deployment) -> Result<Self, PlanError> {
-        let backend =
-            deployment::resolve(&deployment.backend).map_err(|source| {
-                let backend = deployment.backend.clone();
+        let names = deployment.backend.split(',');
+        let backends = names.map(|name| {
+            deployment::resolve(name).map_err(|source| {
+                let backend = name.to_owned();
                 PlanError::UnknownBackend { backend, source }
-            })?;
+            })
+        });
+        let backends = backends.collect::<Result<Vec<_>, _>>()?;
+        // The calls take the addresses in turn.
+        let backend = |nth: usize| backends[nth % backends.len()];
         let (calls, steps, work) = match &deployment.calls {
             Calls::Durations(durations) => {
-                let calls = durations.iter();
-                let calls = calls.map(|&d| Call::lasting(backend, d));
+                let calls = durations.iter().enumerate();
+                let calls = calls.map(|(n, &d)| Call::lasting(backend(n), d));
                 let calls: Vec<_> = calls.collect();
                 let step = 0..calls.len();
                 (calls, vec![step], Duration::ZERO)
@@ -70,7 +77,7 @@ impl Plan {
             Calls::Workload(file) => {
                 let Workload { steps, work, .. } = Workload::load(file)?;
                 let count = steps.iter().map(Vec::len).sum();
-                let calls = (0..count).map(|nth| Call::nth(backend, nth));
+                let calls = (0..count).map(|nth| Call::nth(backend(nth), nth));
                 let mut end = 0;
                 let steps = steps.iter().map(|step| {
                     let start = end;
@@ -84,7 +91,8 @@ impl Plan {
             calls,
             steps,
             work,
-            backend,
+            client: deployment.client,
+            http2: deployment.http2,
             timeout: deployment.timeout,
             heavy: deployment.heavy,
             trace: None,
@@ -123,9 +131,14 @@ impl Plan {
         processor::spend(self.work);
     }
 
-    /// The one address that every call goes to.
-    pub fn backend(&self) -> SocketAddr {
-        self.backend
+    /// Which client makes the calls, where there is a choice.
+    pub fn client(&self) -> Library {
+        self.client
+    }
+
+    /// Whether the calls share a connection, over HTTP/2.
+    pub fn http2(&self) -> bool {
+        self.http2
     }
 
     /// How long each call may take.
@@ -144,7 +157,7 @@ impl Plan {
 pub struct Call {
     /// What it is called in log lines and errors.
     name: Arc<str>,
-    url: Arc<str>,
+    uri: Uri,
     trace: Option<TracedCall>,
 }
 
@@ -153,7 +166,7 @@ impl Call {
     pub(crate) fn lasting(backend: SocketAddr, duration: f64) -> Self {
         Self {
             name: format!("network call with duration {duration}").into(),
-            url: format!("http://{backend}/?duration={duration}").into(),
+            uri: uri(format!("http://{backend}/?duration={duration}")),
             trace: None,
         }
     }
@@ -162,7 +175,7 @@ impl Call {
     fn nth(backend: SocketAddr, nth: usize) -> Self {
         Self {
             name: format!("network call {nth}").into(),
-            url: format!("http://{backend}/?call={nth}").into(),
+            uri: uri(format!("http://{backend}/?call={nth}")),
             trace: None,
         }
     }
@@ -176,8 +189,8 @@ impl Call {
     }
 
     /// What to GET.
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn uri(&self) -> &Uri {
+        &self.uri
     }
 
     /// Logs that the call starts.
@@ -214,6 +227,10 @@ impl Call {
     }
 }
 
+fn uri(text: String) -> Uri {
+    text.try_into().expect("an address and a number make a URI")
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -240,14 +257,14 @@ mod tests {
     const STEPS: &str = "work = 0.01\nsteps = [[{ delay = 1, count = 2 }], [{ \
                          delay = 2 }], [{ delay = 3, count = 3 }]]";
 
-    fn urls(step: &[Call]) -> Vec<&str> {
-        step.iter().map(|call| call.url()).collect()
+    fn uris(step: &[Call]) -> Vec<String> {
+        step.iter().map(|call| call.uri().to_string()).collect()
     }
 
     #[test]
     fn a_workloads_calls_are_asked_for_by_their_index() {
         let plan = plan(STEPS).unwrap();
-        let steps: Vec<_> = plan.steps().map(urls).collect();
+        let steps: Vec<_> = plan.steps().map(uris).collect();
         let expected: [&[usize]; 3] = [&[0, 1], &[2], &[3, 4, 5]];
         let url = |nth| format!("http://127.0.0.1:7001/?call={nth}");
         assert_eq!(
@@ -264,7 +281,7 @@ mod tests {
             Deployment::load("app-test", &[], None, Keys::default()).unwrap();
         deployment.backend = "127.0.0.1:7001".to_owned();
         let plan = Plan::new(&deployment).unwrap();
-        let steps: Vec<_> = plan.steps().map(urls).collect();
+        let steps: Vec<_> = plan.steps().map(uris).collect();
         let url = |d| format!("http://127.0.0.1:7001/?duration={d}");
         assert_eq!(steps, [[0.125, 0.25, 0.375, 0.5].map(url)]);
         assert!(plan.work.is_zero());

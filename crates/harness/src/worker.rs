@@ -1,5 +1,6 @@
 //! A worker: what it is given, and the blocking way to serve.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -39,6 +40,8 @@ pub struct Worker {
 
 /// How long a client may take to read an answer.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// How exact the limit of a read is.
+const LIMIT_GRAIN: Duration = Duration::from_millis(10);
 /// How long to wait where the system has no file left for a connection.
 const FILES_PAUSE: Duration = Duration::from_millis(100);
 
@@ -87,6 +90,7 @@ impl Worker {
                 let mut client = Client {
                     stream,
                     stop: &stop,
+                    read_limit: Cell::default(),
                 };
                 client.stream.set_write_timeout(Some(WRITE_LIMIT)).ok();
                 let settings = settings.when(refuses);
@@ -209,6 +213,8 @@ pub fn answer(application: impl Fn() -> Result<String, CallError>) -> Answer {
 struct Client<'a> {
     stream: TcpStream,
     stop: &'a Stop,
+    /// As the socket has it.
+    read_limit: Cell<Duration>,
 }
 
 impl Read for Client<'_> {
@@ -229,7 +235,15 @@ impl Write for Client<'_> {
 
 impl Socket for Client<'_> {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(timeout))
+        // What is left of a head's time is never twice the same. In whole
+        // hundredths of a second it nearly always is, and stays as it was.
+        let hundredths = timeout.as_nanos().div_ceil(LIMIT_GRAIN.as_nanos());
+        let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
+        let limit = LIMIT_GRAIN.saturating_mul(hundredths);
+        if self.read_limit.replace(limit) == limit {
+            return Ok(());
+        }
+        self.stream.set_read_timeout(Some(limit))
     }
 
     fn finish_writing(&self) -> io::Result<()> {

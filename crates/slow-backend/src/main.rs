@@ -5,6 +5,7 @@
 //! its callers: how many calls it served, and how many waited at once
 //! (`GET /stats`), which no app can hide from.
 
+mod accept;
 mod options;
 mod plan;
 mod serve;

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::interval;
 use workload::Drawn;
 
+use crate::accept;
 use crate::options::Options;
 use crate::plan::{Due, Plan};
 use crate::stats::Stats;
@@ -59,13 +60,7 @@ pub(crate) fn serve(
         worker.requests.beat(0);
         worker.requests.ready();
         tokio::spawn(beat(worker.requests));
-        axum::serve(listener, router(backend))
-            .with_graceful_shutdown(async move {
-                stop.readable().await.ok();
-                drop(stops);
-            })
-            .await?;
-        Ok(())
+        accept::serve(listener, stop, router(backend), || drop(stops)).await
     })
 }
 

@@ -53,6 +53,9 @@ impl Timer {
 
     /// Ends after `duration`, never before.
     pub(crate) async fn wait(&self, duration: Duration) -> io::Result<()> {
+        if duration.is_zero() {
+            return Ok(());
+        }
         let moment = Instant::now() + duration;
         self.add(moment)?.await.map_err(io::Error::other)
     }

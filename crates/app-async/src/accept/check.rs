@@ -5,21 +5,30 @@
 //! What hyper refuses by itself never comes here, and what it mends (two
 //! equal lengths, or a length beside chunks) is not to be seen any more.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Version};
-use axum::middleware::Next;
+use axum::http::{HeaderValue, Uri, Version};
 use axum::response::Response;
 use harness::answer::Answer;
 use harness::http::{Head, Refusal};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 
 use super::respond;
 
 /// Refuses a request, or lets it go on to the router. The connection closes
 /// after a refusal, and after a request with a body, since nobody reads it.
-pub(super) async fn check(request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    request: Request<Incoming>,
+    router: TowerToHyperService<Router>,
+) -> Result<Response, Infallible> {
     let (mut response, goes_on) = match judge(&request) {
-        Ok(head) => (next.run(request).await, !head.has_body),
+        Ok(head) => (router.call(request).await?, !head.has_body),
         Err(Refusal { status, reason }) => {
             (respond(Answer::refusal(status, reason)), false)
         }
@@ -28,15 +37,23 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response
+    Ok(response)
 }
 
-fn judge(request: &Request) -> Result<Head, Refusal> {
+fn judge(request: &Request<Incoming>) -> Result<Head, Refusal> {
     let fields = request.headers().iter();
     Head::of(
         request.method().as_str(),
-        &request.uri().to_string(),
+        &target(request.uri()),
         u8::from(request.version() == Version::HTTP_11),
         fields.map(|(name, value)| (name.as_str(), value.as_bytes())),
     )
+}
+
+/// The target as it was sent: nearly always a path.
+pub(super) fn target(uri: &Uri) -> Cow<'_, str> {
+    match uri.path_and_query() {
+        Some(path) if uri.authority().is_none() => path.as_str().into(),
+        _ => uri.to_string().into(),
+    }
 }

@@ -15,8 +15,7 @@ use crate::plan::Plan;
 /// A client for calls over std's sockets, at most `calls` at a time.
 pub fn agent(plan: &Plan, calls: usize) -> Agent {
     let connector = TcpConnector::default();
-    let resolver = Literal(plan.backend());
-    Agent::with_parts(settings(plan, calls), connector, resolver)
+    Agent::with_parts(settings(plan, calls), connector, Addressed)
 }
 
 /// What every ureq client here is told.
@@ -28,16 +27,38 @@ pub fn settings(plan: &Plan, calls: usize) -> Config {
         .max_idle_age(Duration::from_secs(60))
         .max_redirects(0)
         .proxy(None)
+        // The backend asks for neither, and each is spelled out anew.
+        .user_agent("")
+        .accept("")
         // The default of 128 KiB each way is 100 MB for 400 connections.
         .input_buffer_size(4096)
         .output_buffer_size(4096)
         .build()
 }
 
-/// A resolver that knows the one address that the plan looked up.
+/// A resolver for the plan's URIs, whose hosts are addresses already.
 ///
 /// ureq's own starts a thread for each look-up that has a time limit, even
-/// where the host is an address already.
+/// where there is nothing to look up.
+#[derive(Debug)]
+pub struct Addressed;
+
+impl Resolver for Addressed {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let authority = uri.authority().ok_or(Error::HostNotFound)?;
+        let address = authority.as_str().parse();
+        let mut addresses = self.empty();
+        addresses.push(address.map_err(|_| Error::HostNotFound)?);
+        Ok(addresses)
+    }
+}
+
+/// A resolver that knows one address, and gives it for every name.
 #[derive(Debug)]
 pub struct Literal(pub SocketAddr);
 

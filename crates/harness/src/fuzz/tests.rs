@@ -79,6 +79,8 @@ fn deployment_files_hold_for_the_seeds_and_what_is_near_them() {
         "calls",
         "workload",
         "heavy",
+        "client",
+        "http2",
         "server",
         "backend",
         "listen",

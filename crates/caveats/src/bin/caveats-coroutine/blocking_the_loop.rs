@@ -54,7 +54,7 @@ pub(crate) fn right(
 /// One call with ureq, which holds its thread until the backend has answered.
 fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.url()).call();
+    let answer = agent.get(call.uri()).call();
     call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
 }
 

@@ -12,11 +12,11 @@ use caveats::server::Settings;
 use caveats::{Server, Which, http};
 use clap::Args;
 use harness::answer::Failure;
-use harness::{Call, CallError, Plan, client, listener, worker};
+use harness::client::Client;
+use harness::{Call, CallError, Plan, listener, worker};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, fork};
-use reqwest::Client;
 use sd_notify::NotifyState;
 use tokio::runtime::{Builder, Handle};
 
@@ -138,10 +138,7 @@ async fn long_network_call(
     call: &'static Call,
 ) -> Result<(), CallError> {
     call.start();
-    let answer = async {
-        let answer = client.get(call.url()).send().await?;
-        answer.error_for_status()?.bytes().await
-    };
+    let answer = client.get(call.uri());
     call.end(answer.await)
 }
 
@@ -153,7 +150,7 @@ struct Reactor {
 
 impl Reactor {
     fn start(plan: &Plan) -> Result<Self> {
-        let client = client::client(plan, plan.calls().len())?;
+        let client = Client::new(plan, plan.calls().len())?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         thread::Builder::new()

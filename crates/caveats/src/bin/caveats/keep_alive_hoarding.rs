@@ -87,6 +87,6 @@ fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
 
 fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.url()).call();
+    let answer = agent.get(call.uri()).call();
     call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
 }

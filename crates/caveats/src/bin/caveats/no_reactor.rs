@@ -3,9 +3,9 @@
 
 use anyhow::Result;
 use futures_util::future::join_all;
+use harness::client::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
-use reqwest::Client;
+use harness::{Call, CallError, Plan, Worker};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Fails on every thread but the main one.
@@ -14,7 +14,7 @@ pub(crate) fn wrong(
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let client = client::client(plan, 0)?;
+    let client = Client::new(plan, 0)?;
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();
     worker.serve(deployment, || {
@@ -42,7 +42,7 @@ pub(crate) fn right(
 ) -> Result<()> {
     // It keeps no connection: one belongs to the runtime that opened it, and
     // this client serves two.
-    let client = client::client(plan, 0)?;
+    let client = Client::new(plan, 0)?;
     worker.serve(deployment, || {
         RUNTIME.with(|runtime| runtime.block_on(application(&client, plan)))
     })
@@ -64,9 +64,6 @@ async fn long_network_call(
     call: &Call,
 ) -> Result<(), CallError> {
     call.start();
-    let answer = async {
-        let answer = client.get(call.url()).send().await?;
-        answer.error_for_status()?.bytes().await
-    };
+    let answer = client.get(call.uri());
     call.end(answer.await)
 }

@@ -99,6 +99,6 @@ pub(crate) fn run(options: Options) -> Result<()> {
 
 fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.url()).call();
+    let answer = agent.get(call.uri()).call();
     call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
 }

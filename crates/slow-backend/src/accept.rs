@@ -1,0 +1,63 @@
+//! The connections of a worker, of HTTP/1 and of HTTP/2.
+//!
+//! axum would do the same, but a connection of HTTP/2 could have only so many
+//! calls at a time as hyper takes for wise. Here they are meant to wait.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use harness::worker::pause_after;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::net::unix::pipe;
+
+/// Calls that one connection may have at a time.
+const STREAMS: u32 = 1 << 20;
+/// How long the head of a request may take.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// Serves until the stop comes; `stopping` is told, and who is still waited
+/// for gets an answer.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    stop: pipe::Receiver,
+    router: Router,
+    stopping: impl FnOnce(),
+) -> Result<()> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT);
+    http.http2().max_concurrent_streams(STREAMS);
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop.readable());
+    loop {
+        let accepted = tokio::select! {
+            _ = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if let Some(pause) = pause_after(&error) {
+                    tokio::time::sleep(pause).await;
+                }
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection.into_owned());
+        // What remains of an error is a client that went away.
+        tokio::spawn(async { connection.await.ok() });
+    }
+    drop(listener);
+    stopping();
+    connections.shutdown().await;
+    Ok(())
+}
