@@ -19,6 +19,11 @@ bench *ARGS:
 torture *ARGS:
     cargo talk torture {{ARGS}}
 
+# Keep thousands of requests in flight: just scale native --in-flight 5000
+[group('talk')]
+scale *ARGS:
+    cargo talk scale {{ARGS}}
+
 # Load deployments for minutes, and see that they do not grow.
 [group('talk')]
 soak *ARGS:

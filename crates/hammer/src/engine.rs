@@ -48,7 +48,7 @@ pub(crate) struct Engine<'a> {
     plan: &'a Plan<'a>,
     thread: usize,
     epoll: Epoll,
-    /// Wakes an open loop. Unlike a timeout of epoll it is exact to
+    /// Wakes a loop that has a schedule. Unlike a timeout of epoll it is exact to
     /// microseconds, and the kernel adds no slack.
     timer: Option<TimerFd>,
     armed: u64,
@@ -96,7 +96,7 @@ impl<'a> Engine<'a> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(Error::system("create an epoll instance"))?;
         let open_loop = matches!(load.schedule, Schedule::Open { .. });
-        let timer = match open_loop {
+        let timer = match open_loop || !load.stagger.is_zero() {
             true => Some(timer(&epoll)?),
             false => None,
         };

@@ -24,6 +24,10 @@ pub struct Load {
     /// Whether a connection carries one request after the other, or each
     /// request opens its own.
     pub keep_alive: bool,
+    /// Over how long the first requests of a closed loop begin, one after
+    /// the other; those that begin together would go on together.
+    #[serde(with = "seconds")]
+    pub stagger: Duration,
     /// A first stretch of the run that is not measured.
     #[serde(with = "seconds")]
     pub warmup: Duration,
@@ -46,6 +50,7 @@ impl Default for Load {
             stop: Stop::Requests(20),
             schedule: Schedule::Closed { concurrency: 50 },
             keep_alive: false,
+            stagger: Duration::ZERO,
             warmup: Duration::ZERO,
             // Fifty requests queue for 62 s at the slowest server that this
             // was written for, and none of them fails.

@@ -32,8 +32,15 @@ pub(crate) struct Pacer {
 }
 
 enum Pace {
-    Closed { concurrency: usize },
-    Open { moments: Moments, next: u64 },
+    Closed {
+        concurrency: usize,
+        /// So long until all of them have begun, in nanoseconds.
+        stagger: u64,
+    },
+    Open {
+        moments: Moments,
+        next: u64,
+    },
 }
 
 impl Pacer {
@@ -61,6 +68,7 @@ impl Pacer {
         let pace = match &load.schedule {
             Schedule::Closed { concurrency } => Pace::Closed {
                 concurrency: share(*concurrency as u64) as usize,
+                stagger: load.stagger.as_nanos() as u64,
             },
             Schedule::Open { rate, arrivals, .. } => {
                 let mut moments = Moments::new(rate.clone(), *arrivals);
@@ -84,10 +92,21 @@ impl Pacer {
             Pace::Closed { .. } if self.left == 0 || now >= self.end => {
                 return Next::Done;
             }
-            Pace::Closed { concurrency } if in_flight >= *concurrency => {
-                return Next::Busy;
+            Pace::Closed {
+                concurrency,
+                stagger,
+            } => {
+                if in_flight >= *concurrency {
+                    return Next::Busy;
+                }
+                // The next is one too many before its own moment.
+                let share = in_flight as f64 / *concurrency as f64;
+                let moment = (*stagger as f64 * share) as u64;
+                if now < moment {
+                    return Next::At(moment);
+                }
+                now
             }
-            Pace::Closed { .. } => now,
             Pace::Open { next, .. } if self.left == 0 || *next >= self.end => {
                 return Next::Done;
             }
@@ -155,6 +174,21 @@ mod tests {
         assert_eq!(pacer.next(7, 2), Next::Busy);
         assert_eq!(pacer.next(8, 1), Next::Due { index: 2, at: 8 });
         assert_eq!(pacer.next(9, 1), Next::Done);
+    }
+
+    #[test]
+    fn a_staggered_loop_fills_evenly() {
+        let mut load = closed(4, Stop::Requests(9), 1);
+        load.stagger = Duration::from_nanos(400);
+        let mut pacer = Pacer::new(&load, 0);
+        assert_eq!(pacer.next(0, 0), Next::Due { index: 0, at: 0 });
+        assert_eq!(pacer.next(1, 1), Next::At(100));
+        assert_eq!(pacer.next(100, 1), Next::Due { index: 1, at: 100 });
+        // One was answered, and the next takes its place at once.
+        assert_eq!(pacer.next(150, 1), Next::Due { index: 2, at: 150 });
+        assert_eq!(pacer.next(150, 2), Next::At(200));
+        assert_eq!(pacer.next(400, 3), Next::Due { index: 3, at: 400 });
+        assert_eq!(pacer.next(400, 4), Next::Busy);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod report;
 mod results;
 mod run;
 mod run_all;
+mod scale;
 mod serve;
 mod site;
 mod soak;
@@ -89,6 +90,7 @@ fn run_command(options: &Options) -> Result<bool> {
             return torture::torture(&site, torture);
         }
         Command::Soak(soak) => return soak::soak(&site, soak),
+        Command::Scale(some) => return scale::scale(&site, some),
         Command::Caveats(some) => return caveats::caveats(&site, some),
         Command::Trace(trace) => return trace::trace(&site, trace),
         Command::RunAll(all) => run_all::run_all(&site, all)?,

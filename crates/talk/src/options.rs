@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Run(Run),
     Torture(Torture),
     Soak(Soak),
+    Scale(Scale),
     Ps(Ps),
     Caveats(Caveats),
     Trace(Trace),
@@ -133,6 +134,30 @@ pub(crate) struct Soak {
     #[arg(long, value_name = "SECONDS", default_value_t = 300,
           value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) seconds: u64,
+}
+
+/// Keep thousands of requests in flight in the models that have no limit
+///
+/// Their starts are spread, and the first seconds are not measured. Where a
+/// model's client can, calls share connections over HTTP/2; where it cannot,
+/// there are more processes and more addresses of the backend. Exit status:
+/// 0 where every request was answered, 1 otherwise, 130 after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Scale {
+    /// These deployments [default: native and coroutine]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// So many requests at a time, one after the other
+    #[arg(long, value_name = "N,…", value_delimiter = ',',
+          default_values_t = [1000, 5000, 10_000], value_parser = positive)]
+    pub(crate) in_flight: Vec<usize>,
+    /// How long each is measured, once it has settled
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0,
+          value_parser = length)]
+    pub(crate) seconds: f64,
+    /// Write what came of it there, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// Record every request and call of a run, for Perfetto to show
@@ -239,6 +264,14 @@ pub(crate) struct Serve {
     /// The page's port [default: 5999, moved as the others; 0: a free one]
     #[arg(long, value_name = "PORT")]
     pub(crate) page: Option<u16>,
+}
+
+/// A length of time, in seconds.
+fn length(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.5..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("it is no number of seconds from 0.5 to 3600".to_owned()),
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

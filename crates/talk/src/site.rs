@@ -140,6 +140,19 @@ impl Site {
         log: Log,
         interrupt: &Interrupt,
     ) -> Result<Server> {
+        let address = backend.address.to_string();
+        self.deploy_to(deployment, &address, further, log, interrupt)
+    }
+
+    /// The same, with a backend at these addresses.
+    pub(crate) fn deploy_to(
+        &self,
+        deployment: &Deployment,
+        backend: &str,
+        further: &[String],
+        log: Log,
+        interrupt: &Interrupt,
+    ) -> Result<Server> {
         let Deployment {
             name, app, port, ..
         } = deployment;
@@ -147,7 +160,7 @@ impl Site {
         let mut arguments = vec![
             file.display().to_string(),
             format!("--http=:{}", self.ports.of(*port)?),
-            format!("--backend={}", backend.address),
+            format!("--backend={backend}"),
         ];
         arguments.extend_from_slice(further);
         let program = self.program(app);

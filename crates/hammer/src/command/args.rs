@@ -358,6 +358,7 @@ impl Args {
                 _ => Family::Any,
             },
             threads: self.threads.into(),
+            ..Load::default()
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod browser;
 mod http;
+mod scale;
 mod server;
 
 mod answers;
