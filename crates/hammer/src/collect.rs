@@ -9,7 +9,7 @@ use crate::counts::{self, Sparse};
 use crate::engine::Ended;
 use crate::latency::Latency;
 use crate::load::{Load, Schedule, Stop};
-use crate::outcome::{Cpu, ErrorKind, Open, Outcome, Series, Slice};
+use crate::outcome::{Cpu, Each, ErrorKind, Open, Outcome, Series, Slice};
 use crate::record::{Batch, Measure, Span, TICK, Tally, ticks};
 use crate::snapshot::{Second, Snapshot};
 use crate::verdict;
@@ -25,6 +25,7 @@ pub(crate) struct Collector<'a> {
     first_tick: u64,
     tally: Tally,
     statuses: BTreeMap<u16, u64>,
+    each: Vec<Each>,
     latencies: [Latency; Measure::ALL.len()],
     /// How many ticks each thread is through with (all, once it has
     /// ended), and what it had under way then.
@@ -64,6 +65,7 @@ impl<'a> Collector<'a> {
             first_tick: load.warmup.as_nanos() as u64 / TICK,
             tally: Tally::default(),
             statuses: BTreeMap::new(),
+            each: Vec::new(),
             latencies: std::array::from_fn(|_| Latency::default()),
             threads: vec![(0, 0); load.threads],
             latest: 0,
@@ -86,6 +88,7 @@ impl<'a> Collector<'a> {
             false => (through, batch.in_flight),
         };
         self.tally += &batch.tally;
+        self.each.extend_from_slice(&batch.each);
         for &(status, count) in &batch.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
@@ -226,6 +229,7 @@ impl<'a> Collector<'a> {
         let elapsed = Duration::from_nanos(last.saturating_sub(span.first));
         let cpu = cpu(threads);
         let open = self.open(&span);
+        self.each.sort_by_key(|each| each.due);
         let flaws = verdict::flaws(elapsed, &cpu, open.as_ref());
         let window = match self.load.stop {
             Stop::After(length) if !interrupted => length,
@@ -266,6 +270,8 @@ impl<'a> Collector<'a> {
                 slice: ticks(self.ticks_per_slice),
                 slices: self.slices.iter().map(slice).collect(),
             },
+            warmed: self.tally.warmed,
+            each: self.each,
         }
     }
 

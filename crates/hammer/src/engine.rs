@@ -216,8 +216,9 @@ impl<'a> Engine<'a> {
             }
             return;
         }
-        if measured {
-            self.recorder.begun(due, now);
+        match measured {
+            true => self.recorder.begun(due, now),
+            false => self.recorder.warmed(),
         }
         let place = match idle {
             Some(place) => place,
@@ -225,7 +226,7 @@ impl<'a> Engine<'a> {
                 Ok(place) => place,
                 Err(kind) => {
                     if measured {
-                        self.recorder.failed(kind, self.now());
+                        self.recorder.failed(kind, due, self.now());
                     }
                     return;
                 }
@@ -493,7 +494,7 @@ impl<'a> Engine<'a> {
         if let Some(connection) = &self.table[place] {
             self.in_flight -= 1;
             if connection.measured {
-                self.recorder.failed(kind, now);
+                self.recorder.failed(kind, connection.at.due, now);
             }
             self.close(place);
         }

@@ -91,7 +91,9 @@ pub use error::Error;
 pub use latency::{Latency, QUANTILES};
 pub use limits::most_connections;
 pub use load::{Arrivals, Family, Load, Rate, Schedule, Stage, Stop, Target};
-pub use outcome::{Counted, Cpu, ErrorKind, Open, Outcome, Series, Slice};
+pub use outcome::{
+    Counted, Cpu, Each, ErrorKind, Open, Outcome, Series, Slice,
+};
 pub use run::run;
 pub use snapshot::{Second, Snapshot};
 pub use verdict::Flaw;

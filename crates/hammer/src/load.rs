@@ -41,6 +41,10 @@ pub struct Load {
     pub family: Family,
     /// Threads, each with its own connections and its own share of the load.
     pub threads: usize,
+    /// Whether the outcome tells of [each](crate::Outcome::each) request. It
+    /// takes memory for all of them.
+    #[serde(skip)]
+    pub tell_each: bool,
 }
 
 impl Default for Load {
@@ -58,6 +62,7 @@ impl Default for Load {
             connect_timeout: Duration::from_secs(10),
             family: Family::Any,
             threads: 1,
+            tell_each: false,
         }
     }
 }

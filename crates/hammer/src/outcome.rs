@@ -64,6 +64,13 @@ pub struct Outcome {
     pub interrupted: bool,
     /// The run in slices of equal length, wider the longer it was.
     pub series: Series,
+    /// Requests of the warm-up, which no other figure knows of.
+    #[serde(skip)]
+    pub warmed: u64,
+    /// Every request that came to an end, in the order in which they were
+    /// due, where the [load](crate::Load::tell_each) asked for it.
+    #[serde(skip)]
+    pub each: Vec<Each>,
 }
 
 impl Outcome {
@@ -71,6 +78,16 @@ impl Outcome {
     pub fn valid(&self) -> bool {
         self.flaws.is_empty()
     }
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Each {
+    /// When it was due, since the start of the run, the warm-up included.
+    pub due: Duration,
+    /// From that moment to the last byte of its answer; `None` where it
+    /// failed.
+    pub latency: Option<Duration>,
 }
 
 /// What an open loop has beyond a closed one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::counts::{Counts, Sparse};
 use crate::load::{Load, Schedule, Stop};
-use crate::outcome::ErrorKind;
+use crate::outcome::{Each, ErrorKind};
 use crate::verdict::LATE;
 
 /// How often a thread hands over.
@@ -68,6 +68,8 @@ pub(crate) struct Moments {
 /// Plain sums.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
+    /// Requests that are not measured.
+    pub(crate) warmed: u64,
     pub(crate) answered: u64,
     /// Answers that came while requests were still being started.
     pub(crate) in_window: u64,
@@ -82,6 +84,7 @@ pub(crate) struct Tally {
 
 impl AddAssign<&Self> for Tally {
     fn add_assign(&mut self, other: &Self) {
+        self.warmed += other.warmed;
         self.answered += other.answered;
         self.in_window += other.in_window;
         self.failed += other.failed;
@@ -104,6 +107,7 @@ pub(crate) struct Batch {
     pub(crate) tally: Tally,
     pub(crate) statuses: Vec<(u16, u64)>,
     pub(crate) counts: Vec<(Measure, Sparse)>,
+    pub(crate) each: Vec<Each>,
     pub(crate) in_flight: usize,
     /// Whether the thread has ended.
     pub(crate) last: bool,
@@ -117,6 +121,8 @@ pub(crate) struct Recorder {
     tally: Tally,
     counts: [Counts; Measure::ALL.len()],
     statuses: [u64; 600],
+    /// `None` where nobody wants to know.
+    each: Option<Vec<Each>>,
     span: Span,
 }
 
@@ -160,8 +166,13 @@ impl Recorder {
             tally: Tally::default(),
             counts: std::array::from_fn(|_| Counts::new()),
             statuses: [0; 600],
+            each: load.tell_each.then(Vec::new),
             span: Span::NONE,
         }
+    }
+
+    pub(crate) fn warmed(&mut self) {
+        self.tally.warmed += 1;
     }
 
     pub(crate) fn begun(&mut self, due: u64, begun: u64) {
@@ -181,6 +192,7 @@ impl Recorder {
     pub(crate) fn shed(&mut self, due: u64) {
         self.due(due);
         self.tally.shed += 1;
+        self.tell(due, None);
     }
 
     fn due(&mut self, due: u64) {
@@ -203,13 +215,18 @@ impl Recorder {
         self.count(Measure::FirstByte, at.first_byte - at.due);
         if status >= 400 {
             self.tally.failed += 1;
-        } else if self.open_loop {
-            self.count(Measure::Service, now - at.begun);
+            self.tell(at.due, None);
+        } else {
+            if self.open_loop {
+                self.count(Measure::Service, now - at.begun);
+            }
+            self.tell(at.due, Some(now - at.due));
         }
         self.span.last = now;
     }
 
-    pub(crate) fn failed(&mut self, kind: ErrorKind, now: u64) {
+    pub(crate) fn failed(&mut self, kind: ErrorKind, due: u64, now: u64) {
+        self.tell(due, None);
         self.tally.failed += 1;
         self.tally.errors[kind as usize] += 1;
         self.span.last = now;
@@ -248,8 +265,18 @@ impl Recorder {
                 .map(|(&measure, counts)| (measure, counts.take()))
                 .filter(|(_, sparse)| *sparse != Sparse::default())
                 .collect(),
+            each: self.each.as_mut().map(std::mem::take).unwrap_or_default(),
             in_flight,
             last,
+        }
+    }
+
+    fn tell(&mut self, due: u64, latency: Option<u64>) {
+        if let Some(each) = &mut self.each {
+            each.push(Each {
+                due: Duration::from_nanos(due),
+                latency: latency.map(Duration::from_nanos),
+            });
         }
     }
 

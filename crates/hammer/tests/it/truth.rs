@@ -126,6 +126,34 @@ fn a_closed_loop_omits_what_an_open_one_does_not() {
 }
 
 #[test]
+fn each_request_is_told_of_where_that_is_asked_for() {
+    let count = AtomicU64::new(0);
+    let server = Server::start(move |peer| {
+        while peer.request()?.is_some() {
+            // Every second one fails.
+            let fails = count.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+            let bad = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+            peer.say(if fails { bad } else { OK })?;
+        }
+        Ok(())
+    });
+    let mut load = open(&server, 200.0, 500 * MS);
+    load.warmup = 250 * MS;
+    let silent = run(&load);
+    assert!(silent.each.is_empty(), "nobody asked for {:?}", silent.each);
+    load.tell_each = true;
+    let outcome = run(&load);
+    assert_eq!((outcome.warmed, outcome.each.len()), (50, 100));
+    let due = outcome.each.iter().map(|each| each.due);
+    assert!(due.eq((50..150).map(|n| n * 5 * MS)), "{:?}", outcome.each);
+    let latencies = outcome.each.iter().filter_map(|each| each.latency);
+    let latencies: Vec<_> = latencies.collect();
+    assert_eq!(latencies.len() as u64, outcome.latency.count());
+    let longest = outcome.latency.max();
+    assert!(latencies.iter().all(|&latency| latency <= longest));
+}
+
+#[test]
 fn what_waits_for_a_connection_waits_from_its_own_moment() {
     // One connection and 40 ms for each of those who come every 20 ms: the
     // sender alone would see 40 ms each.
