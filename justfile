@@ -29,6 +29,11 @@ scale *ARGS:
 soak *ARGS:
     cargo talk soak {{ARGS}}
 
+# Tell again which model fits, from what a sweep kept.
+[group('talk')]
+answer *ARGS:
+    cargo talk answer {{ARGS}}
+
 # Show each warning of the slides on this machine: just caveats dns
 [group('talk')]
 caveats *ARGS:

@@ -30,6 +30,7 @@ mod serve;
 mod site;
 mod soak;
 mod sockets;
+mod sweep;
 mod table;
 mod torture;
 mod trace;
@@ -93,6 +94,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::Scale(some) => return scale::scale(&site, some),
         Command::Caveats(some) => return caveats::caveats(&site, some),
         Command::Trace(trace) => return trace::trace(&site, trace),
+        Command::Answer(answer) => return sweep::answered(answer),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Serve(serve) => serve::serve(&site, serve)?,
         Command::Run(run) => run::run(&site, run)?,

@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Caveats(Caveats),
     Trace(Trace),
     Report(Report),
+    Answer(Answered),
     Serve(Serve),
     /// List the deployments, their ports and slides
     List,
@@ -250,6 +251,25 @@ pub(crate) struct Report {
     /// Where to write the page
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub(crate) output: PathBuf,
+}
+
+/// Tell again which model fits, from what a sweep kept
+///
+/// It shows the table and the recommendation, and writes sweep.md and
+/// sweep.html beside what was measured. A sweep does so at its end; of one
+/// that was stopped this tells as much as is known. Exit status: 0, or 1
+/// where --fail-if-not names another model or something went wrong.
+#[derive(Args, Debug)]
+pub(crate) struct Answered {
+    /// Where the sweep kept its steps.jsonl
+    #[arg(value_name = "FOLDER", default_value = "target/talk/sweep")]
+    pub(crate) folder: PathBuf,
+    /// Exit with 1 unless this is the model to take
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fail_if_not: Option<String>,
+    /// For machines
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Start every deployment, and a page that shows what they do, live

@@ -10,6 +10,7 @@ mod curves;
 mod layout;
 mod page;
 mod picture;
+pub(crate) mod plot;
 mod table;
 mod timelines;
 
@@ -20,7 +21,7 @@ use std::process;
 use anyhow::{Context, Result};
 
 pub(crate) use self::code::section as code;
-pub(crate) use self::page::{SCRIPT, STYLE};
+pub(crate) use self::page::{SCRIPT, STYLE, document};
 pub(crate) use self::picture::picture;
 pub(crate) use self::timelines::key;
 use crate::options::Report;

@@ -40,6 +40,19 @@ pub(crate) fn plain(
     trim(&table)
 }
 
+/// The same for Markdown.
+pub(crate) fn piped(
+    head: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
+    let mut table = table(Medium::Markdown, head);
+    for row in rows {
+        table.add_row(row);
+    }
+    align(&mut table, 1);
+    table.to_string()
+}
+
 /// Aligns the numbers of the columns from `first` on.
 fn align(table: &mut Table, first: usize) {
     for column in table.column_iter_mut().skip(first) {

@@ -13,6 +13,36 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'";
 
 pub(crate) fn page(results: &Results) -> Markup {
+    let title = format!("Which concurrency model? {}", results.date());
+    let head = html! {
+        h1 { "Which concurrency model?" }
+        p.lead {
+            "A request makes four slow network calls. What a server does "
+            "while it waits decides how many it can serve."
+        }
+        p.where { (machine(results)) }
+        @if !results.complete {
+            p.refused { "This bench was not finished." }
+        }
+    };
+    let main = html! {
+        (table::section(results))
+        (timelines::section(results))
+        (curves::latency(results))
+        (curves::over_time(results))
+        (code::section())
+        (how(results))
+    };
+    document(&title, &head, &SECTIONS, &main)
+}
+
+/// A page of one file: its head, links to its sections, and these.
+pub(crate) fn document(
+    title: &str,
+    head: &Markup,
+    sections: &[(&str, &str)],
+    main: &Markup,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,35 +52,19 @@ pub(crate) fn page(results: &Results) -> Markup {
                 meta name="viewport"
                     content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Which concurrency model? " (results.date()) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { "Which concurrency model?" }
-                    p.lead {
-                        "A request makes four slow network calls. What a "
-                        "server does while it waits decides how many it can "
-                        "serve."
-                    }
-                    p.where { (machine(results)) }
-                    @if !results.complete {
-                        p.refused { "This bench was not finished." }
-                    }
+                    (head)
                     nav aria-label="Sections" {
-                        @for (id, name) in SECTIONS {
+                        @for (id, name) in sections {
                             a href={ "#" (id) } { (name) }
                         }
                     }
                 }
-                main {
-                    (table::section(results))
-                    (timelines::section(results))
-                    (curves::latency(results))
-                    (curves::over_time(results))
-                    (code::section())
-                    (how(results))
-                }
+                main { (main) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }

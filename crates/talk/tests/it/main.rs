@@ -7,6 +7,7 @@ mod http;
 mod scale;
 mod server;
 
+mod answer;
 mod answers;
 mod backend;
 mod backend_lives;

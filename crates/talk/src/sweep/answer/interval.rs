@@ -1,0 +1,115 @@
+//! What the repeats of a measurement say together: their median, and between
+//! which values it lies.
+//!
+//! Of six repeats or more that is the 95% interval by order statistics, which
+//! asks nothing of how the values are spread: each repeat is as likely below
+//! the true median as above it, so how many are is a matter of tossed coins.
+//! Of fewer there is no such interval, and their whole range takes its place.
+
+use serde::Serialize;
+
+/// What an interval may leave out at either end.
+const TAIL: f64 = 0.025;
+
+/// A figure of several repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) median: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Figure {
+    /// `None` where there is nothing to sum up.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let last = values.len().checked_sub(1)?;
+        let out = inset(values.len()).unwrap_or(0);
+        Some(Self {
+            median: f64::midpoint(values[last / 2], values[last.div_ceil(2)]),
+            low: values[out],
+            high: values[last - out],
+        })
+    }
+}
+
+/// Whether so many repeats have a 95% interval.
+pub(crate) fn confident(repeats: usize) -> bool {
+    inset(repeats).is_some()
+}
+
+/// How many of so many ordered values the interval leaves out at either end.
+fn inset(count: usize) -> Option<usize> {
+    // The chance that no more than `out` of the tosses are heads.
+    let mut term = 0.5_f64.powi(i32::try_from(count).ok()?);
+    let mut chance = term;
+    let mut inset = None;
+    for out in 0..count / 2 {
+        if chance > TAIL {
+            break;
+        }
+        inset = Some(out);
+        term *= (count - out) as f64 / (out + 1) as f64;
+        chance += term;
+    }
+    inset
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_interval_is_that_of_the_tables() {
+        // As tables of the sign test have them for 95%.
+        for (count, first) in [
+            (5, None),
+            (6, Some(1)),
+            (8, Some(1)),
+            (9, Some(2)),
+            (12, Some(3)),
+            (15, Some(4)),
+            (20, Some(6)),
+            (30, Some(10)),
+        ] {
+            let told = inset(count).map(|out| out + 1);
+            assert_eq!(told, first, "of {count}");
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_figure() {
+        assert_eq!(Figure::of([]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_median_lies_in_its_interval(
+            values in proptest::collection::vec(0.0..100.0f64, 1..60),
+        ) {
+            let figure = Figure::of(values.clone()).unwrap();
+            let below = values.iter().filter(|v| **v < figure.median).count();
+            let above = values.iter().filter(|v| **v > figure.median).count();
+            prop_assert!(below <= values.len() / 2);
+            prop_assert!(above <= values.len() / 2);
+            prop_assert!(figure.low <= figure.median);
+            prop_assert!(figure.median <= figure.high);
+            prop_assert!(values.contains(&figure.low));
+            prop_assert!(values.contains(&figure.high));
+        }
+
+        #[test]
+        fn a_constant_factor_changes_nothing_else(
+            values in proptest::collection::vec(1.0..100.0f64, 1..30),
+        ) {
+            let once = Figure::of(values.clone()).unwrap();
+            let twice = Figure::of(values.iter().map(|v| v * 2.0)).unwrap();
+            prop_assert!((twice.median - 2.0 * once.median).abs() < 1e-9);
+            prop_assert_eq!(twice.low, 2.0 * once.low);
+            prop_assert_eq!(twice.high, 2.0 * once.high);
+        }
+    }
+}

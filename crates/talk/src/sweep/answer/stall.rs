@@ -1,0 +1,166 @@
+//! How long a model takes to recover from a backend that froze.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::sweep::record::{Load, Slice, Step};
+
+/// Slower than this many times what it was before is not recovered,
+const AS_BEFORE: f64 = 1.2;
+/// and so many stretches in a row have to be.
+const STEADY: usize = 3;
+/// A stretch of fewer requests says nothing of latency.
+const FEWEST: u64 = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Recovery {
+    /// Requests a second meanwhile.
+    pub(crate) rate: f64,
+    /// How long the backend was frozen.
+    pub(crate) frozen_seconds: f64,
+    /// From the thaw until latency was again as before, the median of the
+    /// drills; `None` where it was not while it was watched.
+    pub(crate) seconds: Option<f64>,
+    /// From the thaw to the end.
+    pub(crate) watched_seconds: f64,
+    /// Of all drills.
+    pub(crate) requests: u64,
+    pub(crate) failed: u64,
+}
+
+impl Recovery {
+    /// Of a model's drills; `None` where there is none that tells.
+    pub(crate) fn of<'a>(
+        steps: impl Iterator<Item = &'a Step>,
+    ) -> Option<Self> {
+        let drills: Vec<_> = steps.filter_map(Drill::of).collect();
+        let first = drills.first()?;
+        // What did not recover took longer than all that did.
+        let mut took: Vec<_> = drills.iter().map(Drill::recovery).collect();
+        let took_long = |took: &Option<f64>| took.unwrap_or(f64::INFINITY);
+        took.sort_by(|a, b| f64::total_cmp(&took_long(a), &took_long(b)));
+        Some(Self {
+            rate: first.rate,
+            frozen_seconds: first.frozen.end - first.frozen.start,
+            seconds: took[took.len() / 2],
+            watched_seconds: drills
+                .iter()
+                .map(|drill| drill.seconds - drill.frozen.end)
+                .fold(f64::INFINITY, f64::min),
+            requests: drills.iter().map(|drill| drill.requests).sum(),
+            failed: drills.iter().map(|drill| drill.failed).sum(),
+        })
+    }
+
+    /// What is compared: one that has not recovered took longer than it was
+    /// watched.
+    pub(crate) fn at_least(&self) -> f64 {
+        self.seconds.unwrap_or(self.watched_seconds)
+    }
+}
+
+struct Drill {
+    rate: f64,
+    seconds: f64,
+    frozen: Range<f64>,
+    requests: u64,
+    failed: u64,
+    /// The slowest that it may be once it has recovered.
+    limit: f64,
+    after: Vec<Stretch>,
+}
+
+impl Drill {
+    fn of(step: &Step) -> Option<Self> {
+        let Load::Stall {
+            rate,
+            from_seconds,
+            for_seconds,
+        } = step.load
+        else {
+            return None;
+        };
+        let frozen = from_seconds..from_seconds + for_seconds;
+        // Slices in which nothing was due are left out.
+        let pairs = step.series.windows(2);
+        let apart = pairs.map(|two| two[1].from_seconds - two[0].from_seconds);
+        let width = apart.reduce(f64::min)?;
+        // Half a slice is nothing, and a sum of tenths is not exact.
+        let near = width / 2.0;
+        let before = step
+            .series
+            .iter()
+            .filter(|slice| slice.from_seconds + width <= frozen.start + near);
+        let after = step
+            .series
+            .iter()
+            .filter(|slice| slice.from_seconds >= frozen.end - near);
+        let before = stretches(before);
+        // Where latencies differ anyway, they may differ as much again.
+        let usual = middle(before.iter().map(|stretch| stretch.p50))?;
+        let worst = before.iter().map(|stretch| stretch.p50);
+        let limit = worst.fold(usual * AS_BEFORE, f64::max);
+        let after = stretches(after);
+        (!after.is_empty()).then_some(Self {
+            rate,
+            seconds: step.seconds,
+            frozen,
+            requests: step.series.iter().map(|slice| slice.requests).sum(),
+            failed: step.series.iter().map(|slice| slice.failed).sum(),
+            limit,
+            after,
+        })
+    }
+
+    fn recovery(&self) -> Option<f64> {
+        let fine: Vec<_> = self
+            .after
+            .iter()
+            .map(|stretch| stretch.answered && stretch.p50 <= self.limit)
+            .collect();
+        let steady = STEADY.min(fine.len());
+        let at = fine
+            .windows(steady)
+            .position(|window| window.iter().all(|fine| *fine))?;
+        Some((self.after[at].from - self.frozen.end).max(0.0))
+    }
+}
+
+/// Slices that have enough requests together.
+struct Stretch {
+    from: f64,
+    p50: f64,
+    /// Most of it.
+    answered: bool,
+}
+
+fn stretches<'a>(slices: impl Iterator<Item = &'a Slice>) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    let mut part: Vec<&Slice> = Vec::new();
+    for slice in slices.filter(|slice| slice.requests > 0) {
+        part.push(slice);
+        let requests: u64 = part.iter().map(|slice| slice.requests).sum();
+        if requests < FEWEST {
+            continue;
+        }
+        let failed: u64 = part.iter().map(|slice| slice.failed).sum();
+        let sum: f64 = part
+            .iter()
+            .map(|slice| slice.p50_seconds * slice.requests as f64)
+            .sum();
+        stretches.push(Stretch {
+            from: part[0].from_seconds,
+            p50: sum / requests as f64,
+            answered: failed * 2 < requests,
+        });
+        part.clear();
+    }
+    stretches
+}
+
+fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

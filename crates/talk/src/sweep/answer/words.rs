@@ -1,0 +1,358 @@
+//! The recommendation, in plain words.
+
+use super::choice::{Choice, Rung, Why};
+use super::figures::{
+    between, bytes, duration, knee, list, quantile, rate, short, target,
+};
+use super::sizing::{Obstacle, Sizing};
+use super::{Answer, Outcome, Standing};
+use crate::sweep::record::Sweep;
+
+/// A paragraph each: what to take and why, who else holds it, when that
+/// changes, what a stall does, how large others would have to be, and what
+/// is not known.
+pub(crate) fn words(answer: &Answer, sweep: &Sweep) -> Vec<String> {
+    let told = [
+        Some(taken(answer)),
+        others(answer),
+        refused(answer),
+        change(answer),
+        stall(answer),
+    ];
+    let sizes = answer.standings.iter().filter_map(|standing| {
+        size(standing, standing.sizing.as_ref()?, sweep)
+    });
+    let told = told.into_iter().flatten().chain(sizes);
+    told.chain(unknown(answer)).collect()
+}
+
+fn taken(answer: &Answer) -> String {
+    let target = target(&answer.target);
+    let Some(choice) = &answer.choice else {
+        return none_to_take(answer, &target);
+    };
+    let mut told = match (answer.rate, choice.why) {
+        (Some(needed), Why::Alone) => format!(
+            "Take {}: it alone was seen to hold {} with {target}.",
+            choice.model,
+            rate(needed)
+        ),
+        (Some(needed), why) => format!(
+            "Take {}. {} hold {} with {target}; of these {}.",
+            choice.model,
+            list(&choice.among),
+            rate(needed),
+            because(why)
+        ),
+        (None, Why::Alone) => format!(
+            "Take {}: it holds {target} at up to {}, which is more than any \
+             other.",
+            choice.model,
+            top(answer, choice)
+        ),
+        (None, why) => format!(
+            "Take {}, which holds {target} at up to {}. For the highest rate \
+             {} tie; of these {}.",
+            choice.model,
+            top(answer, choice),
+            list(&choice.among),
+            because(why)
+        ),
+    };
+    let cost = answer.standing(&choice.model).and_then(|s| s.cost.as_ref());
+    if let Some(cost) = cost {
+        told.push_str(&format!(
+            " At {} a request costs it {} of processor time, and all requests \
+             together {} of memory: {} for each that is in hand.",
+            rate(cost.rate),
+            duration(cost.cpu_seconds.median),
+            bytes(cost.memory_bytes.median),
+            bytes(cost.request_bytes.median),
+        ));
+    }
+    told
+}
+
+fn none_to_take(answer: &Answer, target: &str) -> String {
+    let best = answer
+        .standings
+        .iter()
+        .find_map(|standing| Some((&standing.model, standing.knee()?)));
+    match (answer.rate, best) {
+        (Some(needed), Some((model, knee))) => format!(
+            "Take none of these: none was seen to hold {} with {target}. The \
+             most is {} by {model}.",
+            rate(needed),
+            self::knee(knee)
+        ),
+        (Some(needed), None) => format!(
+            "Take none of these: none was seen to hold {} with {target}.",
+            rate(needed)
+        ),
+        (None, _) => format!(
+            "Take none of these: none was seen to hold {target} at any rate."
+        ),
+    }
+}
+
+fn because(why: Why) -> &'static str {
+    match why {
+        Why::Alone => "there is no other",
+        Why::LeastMemory => "it takes the least memory",
+        Why::Simplest => {
+            "none takes clearly less memory, and it has the fewest moving \
+             parts"
+        }
+    }
+}
+
+fn top(answer: &Answer, choice: &Choice) -> String {
+    let standing = answer.standing(&choice.model);
+    let knee = standing.and_then(Standing::knee);
+    knee.map_or_else(String::new, self::knee)
+}
+
+/// Who else holds the target.
+fn others(answer: &Answer) -> Option<String> {
+    let taken = answer.taken();
+    let held = answer.standings.iter().filter_map(|standing| {
+        let other = taken != Some(&standing.model);
+        let held = knee(standing.knee().filter(|_| other)?);
+        Some(format!("{} up to {held}", standing.model))
+    });
+    let held: Vec<_> = held.collect();
+    // Of a needed rate no more was asked than that.
+    let asked = answer.rate.is_none() && !held.is_empty();
+    asked.then(|| format!("It is held, too, by {}.", list(&held)))
+}
+
+/// Who does not.
+fn refused(answer: &Answer) -> Option<String> {
+    let refused = answer.standings.iter().filter_map(|standing| {
+        let why = match standing.outcome {
+            Outcome::TooSlow => format!(
+                "its requests alone have a {} of {}",
+                quantile(answer.target.quantile),
+                duration(standing.alone_seconds)
+            ),
+            Outcome::Fails { lowest } => {
+                format!("it did not hold {}, the least tried", rate(lowest))
+            }
+            Outcome::Unsteady(knee) => format!(
+                "in some of {} rounds it did not hold any rate",
+                knee.rounds
+            ),
+            Outcome::Holds(knee) if standing.holds_rate == Some(false) => {
+                format!("it holds {}", self::knee(&knee))
+            }
+            _ => return None,
+        };
+        Some(format!("{} ({why})", standing.model))
+    });
+    let refused: Vec<_> = refused.collect();
+    (!refused.is_empty())
+        .then(|| format!("It is not held by {}.", list(&refused)))
+}
+
+/// At what load the answer would be another.
+fn change(answer: &Answer) -> Option<String> {
+    let choice = answer.choice.as_ref()?;
+    let standing = answer.standing(&choice.model)?;
+    let knee = standing.knee()?;
+    let above = match (&choice.above[..], knee.high) {
+        ([], None) if answer.rate.is_some() => {
+            let most = standing.most_rate.map(|most| {
+                format!("; arithmetic allows it no more than {}", rate(most))
+            });
+            format!(
+                "How far above {} it goes was not looked for{}.",
+                rate(knee.low),
+                most.unwrap_or_default()
+            )
+        }
+        ([], None) => "No rate was seen to be too high for it.".to_owned(),
+        ([], Some(_)) => {
+            format!("Above {} none of these is enough.", between(knee))
+        }
+        (rungs, _) => format!(
+            "Above {} the answer is another: {}.",
+            rate(knee.low),
+            list(&rungs.iter().map(rung).collect::<Vec<_>>())
+        ),
+    };
+    let below = match &choice.below[..] {
+        [] => String::new(),
+        rungs => format!(
+            " Where the rate is lower, less is enough: {}.",
+            list(&rungs.iter().map(rung).collect::<Vec<_>>())
+        ),
+    };
+    Some(above + &below)
+}
+
+fn rung(rung: &Rung) -> String {
+    format!("{} up to {}", rung.model, rate(rung.up_to))
+}
+
+/// Where the models differ by more than the freeze itself, or requests were
+/// lost, it matters.
+fn stall(answer: &Answer) -> Option<String> {
+    let taken = answer.taken()?;
+    let drills = answer.standings.iter().filter_map(|standing| {
+        let knows = standing.knee().is_some();
+        Some((&standing.model, standing.recovery.filter(|_| knows)?))
+    });
+    let drills: Vec<_> = drills.collect();
+    let of_taken = drills.iter().find(|(model, _)| *model == taken)?;
+    let (_, mine) = of_taken;
+    let worst = drills.iter().map(|(_, recovery)| recovery.at_least());
+    let best = worst.clone().fold(f64::INFINITY, f64::min);
+    let worst = worst.fold(0.0, f64::max);
+    let lost = drills.iter().any(|(_, recovery)| recovery.failed > 0);
+    if worst - best <= mine.frozen_seconds && !lost {
+        return None;
+    }
+    let told = drills.iter().map(|(model, recovery)| {
+        let took = match recovery.seconds {
+            Some(seconds) => format!("{model} after {}", duration(seconds)),
+            None => format!(
+                "{model} not within {}",
+                duration(recovery.watched_seconds)
+            ),
+        };
+        match recovery.failed {
+            0 => took,
+            failed => format!(
+                "{took}, with {failed} of {} requests failed",
+                recovery.requests
+            ),
+        }
+    });
+    Some(format!(
+        "When the backend had frozen for {}, each at half of its own highest \
+         rate, latency was again as before: {}.",
+        duration(mine.frozen_seconds),
+        told.collect::<Vec<_>>().join("; ")
+    ))
+}
+
+fn size(standing: &Standing, sizing: &Sizing, sweep: &Sweep) -> Option<String> {
+    let Sizing {
+        rate: goal,
+        request_seconds,
+        in_hand,
+        slots,
+        processes,
+        threads,
+        obstacle,
+        ..
+    } = *sizing;
+    if obstacle == Some(Obstacle::Time) {
+        return None;
+    }
+    let law = format!(
+        "For {} of {} each, {} would have {} in hand at a time (Little's \
+         law) and needs, with some to spare, {slots} slots: {}",
+        rate(goal),
+        duration(request_seconds),
+        standing.model,
+        short(in_hand),
+        shape(processes, threads)
+    );
+    let came = match (obstacle, sizing.held()) {
+        (_, Some(held)) => format!(
+            "; tried, {} held it, with {} of memory",
+            shape(held.processes, held.threads),
+            bytes(held.memory_bytes.median)
+        ),
+        (Some(Obstacle::Cores { needed }), _) => format!(
+            "; but such requests take {} cores, of the {} that there are",
+            short(needed),
+            sweep.machine.cores
+        ),
+        (Some(Obstacle::Processes), _) => "; so many were not tried".to_owned(),
+        (Some(Obstacle::Memory { needed }), _) => format!(
+            "; that would take some {} of memory, and was not tried",
+            bytes(needed)
+        ),
+        _ if sizing.tried.is_empty() => ", which was not tried".to_owned(),
+        _ => {
+            let tried = sizing.tried.iter().map(|tried| {
+                format!(
+                    "{} had a {} of {}",
+                    shape(tried.processes, tried.threads),
+                    quantile(sweep.target.quantile),
+                    duration(tried.target_seconds.median)
+                )
+            });
+            let tried: Vec<_> = tried.collect();
+            format!("; but it did not hold: {}", list(&tried))
+        }
+    };
+    Some(format!("{law}{came}."))
+}
+
+/// `2 × 38 threads`
+pub(crate) fn shape(processes: u64, threads: u64) -> String {
+    match (processes, threads) {
+        (1, 1) => "one process".to_owned(),
+        (processes, 1) => format!("{processes} processes"),
+        (processes, threads) => format!("{processes} × {threads} threads"),
+    }
+}
+
+/// What is not known, and why.
+fn unknown(answer: &Answer) -> Vec<String> {
+    let mut told = Vec::new();
+    if !answer.whole {
+        let short = answer.standings.iter().filter(|standing| {
+            standing.outcome != Outcome::TooSlow
+                && standing.rounds < answer.rounds
+        });
+        let short = short
+            .map(|standing| format!("{} {}", standing.model, standing.rounds));
+        let short: Vec<_> = short.collect();
+        told.push(format!(
+            "This is not the whole answer: {} rounds were wanted, and so many \
+             came to their end: {}.",
+            answer.rounds,
+            list(&short)
+        ));
+    }
+    for standing in &answer.standings {
+        let open = standing.knee().is_some_and(|knee| knee.high.is_none());
+        let why = match standing.outcome {
+            Outcome::Unknown if standing.invalid == 0 => {
+                "nothing is known, since it was not measured"
+            }
+            Outcome::Unknown => {
+                "nothing is known, since no step of it was valid"
+            }
+            Outcome::Holds(_) if open && standing.invalid > 0 => {
+                "it is not known where its highest rate is, since the steps \
+                 above are not valid"
+            }
+            _ => continue,
+        };
+        let flaws = match standing.flaws.first() {
+            Some(flaw) => format!(" ({flaw})"),
+            None => String::new(),
+        };
+        told.push(format!("Of {} {why}{flaws}.", standing.model));
+    }
+    if let Some(needed) = answer.rate {
+        let unsure = answer.standings.iter().filter(|standing| {
+            standing.holds_rate.is_none()
+                && standing.outcome != Outcome::Unknown
+        });
+        let unsure: Vec<_> = unsure.map(|s| &*s.model).collect();
+        if !unsure.is_empty() {
+            told.push(format!(
+                "Whether {} holds {} cannot be told: it did in some rounds.",
+                unsure.join(" or "),
+                rate(needed)
+            ));
+        }
+    }
+    told
+}

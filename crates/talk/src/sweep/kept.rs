@@ -1,0 +1,55 @@
+//! A sweep's record, read again.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::record::{Step, Sweep, VERSION};
+
+/// The file of a sweep's folder.
+pub(crate) const STEPS: &str = "steps.jsonl";
+
+/// Reads what was asked for and measured. A last line that was not written
+/// to its end, by a sweep that was killed, is as if it were not there.
+pub(crate) fn read(folder: &Path) -> Result<(Sweep, Vec<Step>)> {
+    let path = folder.join(STEPS);
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    parse(&text).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn parse(text: &str) -> Result<(Sweep, Vec<Step>)> {
+    let (head, rest) = text[..whole(text.as_bytes())]
+        .split_once('\n')
+        .context("no record of a sweep")?;
+    let version: Head =
+        serde_json::from_str(head).context("no record of a sweep")?;
+    if version.version != VERSION {
+        bail!(
+            "it is of version {}, and this program reads {VERSION}; measure \
+             again: cargo talk sweep",
+            version.version
+        );
+    }
+    let sweep = serde_json::from_str(head).context("line 1 is no sweep")?;
+    let steps = rest.lines().enumerate().map(|(at, line)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("line {} is no step", at + 2))
+    });
+    Ok((sweep, steps.collect::<Result<_>>()?))
+}
+
+/// How much of a record is lines that were written to their end.
+pub(crate) fn whole(text: &[u8]) -> usize {
+    text.iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1)
+}
+
+/// What the record of any version has.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
