@@ -11,6 +11,7 @@ use ureq::Agent;
 
 use crate::deploy::{Log, Server};
 use crate::interrupt::Interrupt;
+use crate::masters;
 use crate::site::Site;
 
 /// How long the backend may take to tell.
@@ -51,20 +52,25 @@ impl Backend {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let port = site.ports.of(site.catalogue.backend.port)?;
-        let processes = site.catalogue.backend.processes;
-        let mut arguments = vec![
-            format!("--http=:{port}"),
-            format!("--processes={processes}"),
-        ];
-        arguments.extend(further.iter().copied().map(str::to_owned));
-        let program = site.program("slow-backend");
-        let server =
-            Server::start("slow-backend", &program, &arguments, log, interrupt)
-                .context(
-                    "cannot start the backend (--backend takes one that runs, \
-             --port-base moves all ports)",
-                )?;
+        let server = serve(site, port, further, log, interrupt).context(
+            "cannot start the backend (--backend takes one that runs, \
+                 --port-base moves all ports)",
+        )?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(Self::at(address, Some(server)))
+    }
+
+    /// Starts one on a free port, beside those that run already.
+    pub(crate) fn start_beside(
+        site: &Site,
+        further: &[&str],
+        log: Log,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let server = serve(site, 0, further, log, interrupt)
+            .context("cannot start a backend")?;
+        let status = masters::ask_one(server.pid())?;
+        let address = status.http.context("the backend listens nowhere")?;
         Ok(Self::at(address, Some(server)))
     }
 
@@ -130,4 +136,21 @@ impl Backend {
         answer.context("the backend does not start counting afresh")?;
         Ok(())
     }
+}
+
+fn serve(
+    site: &Site,
+    port: u16,
+    further: &[&str],
+    log: Log,
+    interrupt: &Interrupt,
+) -> Result<Server> {
+    let processes = site.catalogue.backend.processes;
+    let mut arguments = vec![
+        format!("--http=:{port}"),
+        format!("--processes={processes}"),
+    ];
+    arguments.extend(further.iter().copied().map(str::to_owned));
+    let program = site.program("slow-backend");
+    Server::start("slow-backend", &program, &arguments, log, interrupt)
 }

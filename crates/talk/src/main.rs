@@ -3,7 +3,7 @@
 //!
 //! Read next: catalogue.rs, what there is to run; bound.rs, the arithmetic;
 //! bench.rs, how it is measured; verdict.rs, when a figure holds; caveats.rs,
-//! what the slides warn of.
+//! what the slides warn of; sweep.rs, which model fits a workload.
 
 mod backend;
 mod bench;
@@ -93,6 +93,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::Soak(soak) => return soak::soak(&site, soak),
         Command::Scale(some) => return scale::scale(&site, some),
         Command::Caveats(some) => return caveats::caveats(&site, some),
+        Command::Sweep(sweep) => return sweep::sweep(&site, sweep),
         Command::Trace(trace) => return trace::trace(&site, trace),
         Command::Answer(answer) => return sweep::answered(answer),
         Command::RunAll(all) => run_all::run_all(&site, all)?,

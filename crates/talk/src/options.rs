@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use workload::Delay;
+
+use crate::sweep::Target;
 
 /// Runs the talk: every concurrency model, started, hammered and judged.
 #[derive(Debug, Parser)]
@@ -17,6 +20,7 @@ Examples:
   cargo talk run process            one of them
   cargo talk ps --watch             what runs now, live
   cargo talk caveats                the slides' warnings, each shown here
+  cargo talk sweep --workload shop.toml     which model fits your workload
   cargo talk bench --port-base 15000    where 5000 or 7001 is taken"
 )]
 pub(crate) struct Options {
@@ -47,6 +51,7 @@ pub(crate) enum Command {
     Report(Report),
     Answer(Answered),
     Serve(Serve),
+    Sweep(Sweep),
     /// List the deployments, their ports and slides
     List,
 }
@@ -291,6 +296,102 @@ fn length(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.5..=3600.0).contains(&seconds) => Ok(seconds),
         _ => Err("it is no number of seconds from 0.5 to 3600".to_owned()),
+    }
+}
+
+/// Find out which model fits a workload, and what it costs
+///
+/// Each model gets rising load, at so many requests at a time and at so many
+/// a second; the knee is the highest rate at which the target is held, found
+/// within 5%. It is looked for several times, in shuffled order. Models that
+/// wait for most of their time are measured side by side. What was measured
+/// is kept as soon as it is, so that Ctrl-C loses nothing and --resume goes
+/// on. docs/sweep.md tells how it is measured and how it is judged. Exit
+/// status: 0 where an answer was found, 1 where something went wrong or
+/// --fail-if-not names another model, 130 after Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Sweep {
+    /// Only these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The file of your workload [default: the slides' calls]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "calls", "delay", "order", "fails", "hangs", "work", "size",
+    ])]
+    pub(crate) workload: Option<PathBuf>,
+    /// Calls of a request, which are all alike [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) calls: Option<usize>,
+    /// How long each call takes: 0.125, 0.05..0.1, median:0.05,p99:0.4 or
+    /// file:latencies.txt [default: 0.125]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) delay: Option<Delay>,
+    /// Whether the calls can be made at once [default: at_once]
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) order: Option<Order>,
+    /// The share of calls that fail [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) fails: Option<f64>,
+    /// The share of calls that are never answered [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) hangs: Option<f64>,
+    /// Processor time of a request beside its calls [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) work: Option<f64>,
+    /// Bytes of a call's answer [default: a line]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size: Option<usize>,
+    /// The latency to hold [default: p99 in twice the time that requests
+    /// take with one call after the other]
+    #[arg(long, value_name = "p99=800ms")]
+    pub(crate) target: Option<Target>,
+    /// Try this rate alone, instead of looking for the highest
+    #[arg(long, value_name = "R/s", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Shorter steps and fewer rounds: a first answer, in minutes
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How often each model is measured [default: 6, or 3 if quick]
+    #[arg(long, value_name = "N", value_parser =
+          clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: Option<u32>,
+    /// Of the order of the models and of the moments of the requests
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Go on with the sweep that was stopped
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Where all of it is kept [default: target/talk/sweep]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Exit with 1 unless this is the model to take
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fail_if_not: Option<String>,
+    /// Also find the processes and threads that a blocking model needs
+    #[arg(long)]
+    pub(crate) sizing: bool,
+    /// Leave out the drill in which the backend freezes
+    #[arg(long)]
+    pub(crate) no_stall: bool,
+    /// For machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whether the calls of a request need each other.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Order {
+    AtOnce,
+    InSequence,
+}
+
+/// `50/s`, or 50.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    match number.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err("try 50/s, or another rate above 0".to_owned()),
     }
 }
 

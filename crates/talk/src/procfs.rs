@@ -40,10 +40,64 @@ impl Family {
         })?
     }
 
+    /// How often its threads that live now left a core so far; `None` where
+    /// the kernel does not tell.
+    pub(crate) fn switches(&self) -> Option<Switches> {
+        let all = self.workers.iter().chain([&self.master]);
+        let mut sum = Switches::default();
+        for &process in all {
+            for task in tasks(process) {
+                sum.add(Switches::of(process, task)?);
+            }
+        }
+        Some(sum)
+    }
+
     /// The most threads that a worker has.
     pub(crate) fn threads(&self) -> usize {
         let all = self.workers.iter();
         all.map(|&worker| tasks(worker).len()).max().unwrap_or(0)
+    }
+}
+
+/// How often threads left a core.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Switches {
+    /// To wait.
+    pub(crate) voluntary: u64,
+    /// Since it was another's turn.
+    pub(crate) involuntary: u64,
+}
+
+impl Switches {
+    fn of(process: u32, thread: u32) -> Option<Self> {
+        let file = format!("/proc/{process}/task/{thread}/status");
+        let text = fs::read_to_string(file).ok()?;
+        let figure = |name| -> Option<u64> {
+            let mut lines = text.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name))?;
+            line.trim().parse().ok()
+        };
+        Some(Self {
+            voluntary: figure("voluntary_ctxt_switches:")?,
+            involuntary: figure("nonvoluntary_ctxt_switches:")?,
+        })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.voluntary += other.voluntary;
+        self.involuntary += other.involuntary;
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        let Self {
+            voluntary,
+            involuntary,
+        } = self;
+        Self {
+            voluntary: voluntary.saturating_sub(before.voluntary),
+            involuntary: involuntary.saturating_sub(before.involuntary),
+        }
     }
 }
 
@@ -129,12 +183,31 @@ fn cpu(process: u32) -> Option<Duration> {
     tasks.map(|task| thread_cpu(process, task)).sum()
 }
 
-/// schedstat counts nanoseconds, where stat counts hundredths of a second.
 fn thread_cpu(process: u32, thread: u32) -> Option<Duration> {
+    Some(schedstat(process, thread)?.0)
+}
+
+/// How long its threads ran so far, or waited for a core.
+pub(crate) fn busy(process: u32) -> Duration {
+    let tasks = tasks(process).into_iter();
+    let each = tasks.filter_map(|task| schedstat(process, task));
+    each.map(|(ran, waited)| ran + waited).sum()
+}
+
+/// How long a thread ran, and how long it waited for a core: in nanoseconds,
+/// where stat counts hundredths of a second.
+fn schedstat(process: u32, thread: u32) -> Option<(Duration, Duration)> {
     let file = format!("/proc/{process}/task/{thread}/schedstat");
     let text = fs::read_to_string(file).ok()?;
-    let nanos = text.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanos))
+    let mut nanos = text.split_ascii_whitespace().map(str::parse);
+    let mut next = || Some(Duration::from_nanos(nanos.next()?.ok()?));
+    Some((next()?, next()?))
+}
+
+/// All that the machine has, in bytes.
+pub(crate) fn memory_of_machine() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    kib(&text, "MemTotal:")
 }
 
 fn peak_memory(process: u32) -> Option<u64> {
@@ -148,6 +221,11 @@ fn size(process: u32) -> Option<(usize, u64)> {
 /// A figure of `status`, in bytes.
 pub(crate) fn memory(process: u32, figure: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    kib(&text, figure)
+}
+
+/// A figure in units of 1024, in bytes.
+fn kib(text: &str, figure: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(figure))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
@@ -174,6 +252,20 @@ mod tests {
         assert!(!Process::of(here).sockets.is_empty());
         let (threads, bytes) = size(here).unwrap();
         assert!(threads >= 1 && bytes > 100_000);
+        assert!(memory_of_machine() > Some(bytes));
+    }
+
+    #[test]
+    fn who_sleeps_leaves_the_core_and_is_not_busy() {
+        let here = std::process::id();
+        let thread = nix::unistd::gettid().as_raw().unsigned_abs();
+        let switches = || Switches::of(here, thread).unwrap();
+        let before = switches();
+        std::thread::sleep(Duration::from_millis(1));
+        let since = switches().since(before);
+        assert!(since.voluntary >= 1, "{since:?}");
+        let (ran, waited) = schedstat(here, thread).unwrap();
+        assert!(busy(here) >= ran + waited);
     }
 
     #[test]

@@ -114,8 +114,13 @@ impl Site {
     }
 
     fn notes(&self) -> PathBuf {
+        self.kept().join(self.ports.base().to_string())
+    }
+
+    /// Where what the runner keeps has a place, unless told otherwise.
+    pub(crate) fn kept(&self) -> PathBuf {
         let target = self.binaries.parent().unwrap_or(&self.binaries);
-        target.join("talk").join(self.ports.base().to_string())
+        target.join("talk")
     }
 
     /// Starts a deployment that records its requests.

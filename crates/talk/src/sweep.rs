@@ -1,25 +1,98 @@
-//! A sweep: which model fits a workload, by what was measured of each.
+//! Which model fits a workload: every model under rising load, and what came
+//! of it, in figures and in words.
 //!
-//! sweep/record.rs is what is kept of it, held.rs when a step holds the
-//! target, kept.rs reads the record again, answer.rs makes of it which model
-//! to take, and show.rs shows that.
+//! 1. sweep/asked.rs: what is asked for, and what is refused;
+//! 2. sweep/rounds.rs: the order of all of it; groups.rs: who is measured
+//!    side by side; pace.rs: how long steps are;
+//! 3. sweep/lane.rs: a model's way through a round; knee.rs: the search for
+//!    the highest rate that holds; held.rs: whether one did;
+//! 4. sweep/stand.rs, step.rs, meter.rs, hopeless.rs: how a step is measured;
+//!    stall.rs: the drill in which the backend freezes;
+//! 5. sweep/record.rs, journal.rs, kept.rs: what is kept, and how a sweep
+//!    that was stopped goes on;
+//! 6. sweep/answer.rs: which model to take, by the record alone; show.rs
+//!    shows that.
 
 mod answer;
+mod asked;
+mod groups;
 mod held;
+mod hopeless;
+mod journal;
 mod kept;
+mod knee;
+mod lane;
+mod meter;
+mod pace;
+mod progress;
 mod record;
+mod rounds;
 mod show;
+mod stall;
+mod stand;
+mod step;
 
 use anyhow::{Context, Result};
 use workload::Workload;
 
 use self::answer::Answer;
+use self::asked::Asked;
+use self::journal::Journal;
+pub(crate) use self::record::Target;
+use self::rounds::Rounds;
 use self::show::show;
-use crate::options::Answered;
+use crate::interrupt::{Interrupt, Stopped};
+use crate::options;
+use crate::report::put;
+use crate::site::Site;
+
+/// Sweeps, and answers. Whether the model to take is the one that was
+/// expected, where one was.
+pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
+    let asked = Asked::of(site, options)?;
+    let folder = match &options.output {
+        Some(folder) => folder.clone(),
+        None => site.kept().join("sweep"),
+    };
+    site.build_apps()?;
+
+    let interrupt = Interrupt::block()?;
+    let journal = Journal::open(&folder, &asked.sweep, options.resume)?;
+    let path = folder.join("workload.toml");
+    put(&path, &asked.sweep.workload)?;
+    // The apps have a folder of their own.
+    let path = path.canonicalize().context("the workload is gone")?;
+    if options.target.is_none() {
+        eprintln!(
+            "talk: the target is {}, twice what a request takes with one call \
+             after the other; --target asks for another",
+            asked.sweep.target
+        );
+    }
+    let rounds = Rounds::new(site, &interrupt, &asked, &path, journal);
+    let measured = rounds.run(options);
+    let steps = rounds.into_steps();
+    let Asked {
+        sweep, workload, ..
+    } = &asked;
+    // Whatever ended it, what was measured until then is worth telling.
+    let answer = Answer::of(sweep, &steps, workload);
+    if measured.is_ok() || !steps.is_empty() {
+        show(&folder, sweep, &steps, &answer, options.json)?;
+    }
+    if let Err(error) = measured {
+        if error.is::<Stopped>() {
+            eprintln!("talk: {} steps are kept; --resume goes on", steps.len());
+        }
+        return Err(error);
+    }
+    let wanted = options.fail_if_not.as_deref();
+    Ok(wanted.is_none_or(|wanted| show::is_taken(&answer, wanted)))
+}
 
 /// Shows the answer of a sweep that was measured before. Whether it is the
 /// model that was asked for.
-pub(crate) fn answered(options: &Answered) -> Result<bool> {
+pub(crate) fn answered(options: &options::Answered) -> Result<bool> {
     let folder = &options.folder;
     let (sweep, steps) = kept::read(folder)?;
     let path = folder.join(kept::STEPS);

@@ -163,7 +163,6 @@ impl Answer {
 
 /// Sizes of models that block that are worth measuring now, one of each. Of
 /// one that does not hold, asked again, there is a larger one, a few times.
-#[cfg_attr(not(test), expect(dead_code, reason = "the sweep asks"))]
 pub(crate) fn sizes(
     sweep: &Sweep,
     steps: &[Step],
