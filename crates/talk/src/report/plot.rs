@@ -281,19 +281,10 @@ fn draw<'a, 'b>(
         let corners = [(band.start, ys.start), (band.end, ys.end)];
         chart.draw_series([Rectangle::new(corners, BAND.filled())])?;
     }
-    for (at, (y, _, name)) in axes.rules.iter().enumerate() {
+    for (at, (y, ..)) in axes.rules.iter().enumerate() {
         let colour = colour(Part::Rule, at);
         let line = [(xs.start, *y), (xs.end, *y)];
         chart.draw_series(LineSeries::new(line, colour.stroke_width(1)))?;
-        // Side by side, since they may be close above each other.
-        let (x, side) = match at % 3 {
-            0 => (xs.start, HPos::Left),
-            1 => (xs.end, HPos::Right),
-            _ => (f64::midpoint(xs.start, xs.end), HPos::Center),
-        };
-        let style = ("sans-serif", 13).into_text_style(area);
-        let style = style.color(&colour).pos(Pos::new(side, VPos::Bottom));
-        chart.draw_series([Text::new(name.clone(), (x, *y), style)])?;
     }
     for (at, curve) in curves.iter().enumerate() {
         let line = |points: &[(f64, f64)], part, width| {
@@ -305,6 +296,19 @@ fn draw<'a, 'b>(
         let dots = curve.dots.iter();
         let filled = colour(Part::Dots, at).filled();
         chart.draw_series(dots.map(|dot| Circle::new(*dot, 2, filled)))?;
+    }
+    // Above the curves, or they could not be read.
+    for (at, (y, _, name)) in axes.rules.iter().enumerate() {
+        let colour = colour(Part::Rule, at);
+        // Side by side, since they may be close above each other.
+        let (x, side) = match at % 3 {
+            0 => (xs.start, HPos::Left),
+            1 => (xs.end, HPos::Right),
+            _ => (f64::midpoint(xs.start, xs.end), HPos::Center),
+        };
+        let style = ("sans-serif", 13).into_text_style(area);
+        let style = style.color(&colour).pos(Pos::new(side, VPos::Bottom));
+        chart.draw_series([Text::new(name.clone(), (x, *y), style)])?;
     }
     area.present()?;
     Ok(())

@@ -225,7 +225,8 @@ struct View<'a> {
     valid: Vec<&'a Step>,
     /// Of an open loop, at a rate that it held.
     held: Vec<(f64, &'a Step)>,
-    brackets: Vec<Bracket>,
+    /// Rounds that came to their end.
+    rounds: u32,
     alone: Alone,
     /// The most that arithmetic allows.
     most: f64,
@@ -247,13 +248,16 @@ impl<'a> View<'a> {
         let open: Vec<_> = valid.iter().filter_map(|step| open(step)).collect();
         let is_held = |step: &Step| held(step, &sweep.target, workload);
         let most = most(model, alone.mean, sweep, workload);
-        let brackets = (1..=sweep.rounds).filter_map(|round| {
-            let tried = open.iter().filter(|(_, step)| step.round == round);
-            let tried = tried.map(|(rate, step)| (*rate, is_held(step)));
-            let tried: Vec<_> = tried.collect();
-            (!tried.is_empty()).then(|| Bracket::of(&tried, most))
-        });
-        let brackets: Vec<_> = brackets.collect();
+        let of = |open: &[(f64, &Step)]| brackets(open, sweep, is_held, most);
+        let brackets = of(&open);
+        // A search that was led by an invalid step has ended all the same.
+        let all_open = all.iter().filter_map(|step| self::open(step));
+        let all_open: Vec<_> = all_open.collect();
+        let searched = of(&all_open);
+        let whole = searched
+            .iter()
+            .filter(|bracket| bracket.is_whole(sweep.rate));
+        let rounds = whole.count() as u32;
         let lowest = open.iter().map(|(rate, _)| *rate).reduce(f64::min);
         let outcome = match (Knee::of(&brackets), lowest) {
             (Some(knee), _) if knee.low > 0.0 => Outcome::Holds(knee),
@@ -270,7 +274,7 @@ impl<'a> View<'a> {
             held: held.collect(),
             all,
             valid,
-            brackets,
+            rounds,
             alone,
             most,
             outcome,
@@ -298,14 +302,8 @@ impl<'a> View<'a> {
         }
     }
 
-    fn rounds(&self, sweep: &Sweep) -> u32 {
-        let whole = self.brackets.iter();
-        let whole = whole.filter(|bracket| bracket.is_whole(sweep.rate));
-        whole.count() as u32
-    }
-
     fn is_whole(&self, sweep: &Sweep) -> bool {
-        self.outcome == Outcome::TooSlow || self.rounds(sweep) == sweep.rounds
+        self.outcome == Outcome::TooSlow || self.rounds == sweep.rounds
     }
 
     fn standing(
@@ -349,7 +347,7 @@ impl<'a> View<'a> {
             most_rate: Some(self.most).filter(|most| most.is_finite()),
             outcome: self.outcome,
             holds_rate: sweep.rate.and_then(|rate| self.holds(rate)),
-            rounds: self.rounds(sweep),
+            rounds: self.rounds,
             cost: cost_at.and_then(|rate| Cost::at(rate, &self.held)),
             ties: Vec::new(),
             law: Law::fit(&closed.collect::<Vec<_>>()),
@@ -359,6 +357,22 @@ impl<'a> View<'a> {
             flaws,
         }
     }
+}
+
+/// What each round says that has such steps.
+fn brackets(
+    open: &[(f64, &Step)],
+    sweep: &Sweep,
+    is_held: impl Fn(&Step) -> bool,
+    most: f64,
+) -> Vec<Bracket> {
+    let rounds = (1..=sweep.rounds).filter_map(|round| {
+        let tried = open.iter().filter(|(_, step)| step.round == round);
+        let tried = tried.map(|(rate, step)| (*rate, is_held(step)));
+        let tried: Vec<_> = tried.collect();
+        (!tried.is_empty()).then(|| Bracket::of(&tried, most))
+    });
+    rounds.collect()
 }
 
 /// No load has more answers a second than this: the model's slots, and the

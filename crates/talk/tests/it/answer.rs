@@ -215,6 +215,10 @@ fn a_reader_sees_the_answer_on_any_screen() {
     page.wait_for(
         "document.querySelector('#latency .curves').matches('.alone')",
     );
+    page.on_paper();
+    page.keep("sweep-paper");
+    let links = "getComputedStyle(document.querySelector('nav')).display";
+    assert_eq!(page.text(links), "none");
     page.nothing_went_wrong();
 }
 

@@ -159,6 +159,15 @@ impl Page {
         self.tab.call_method(media).unwrap();
     }
 
+    /// As in print.
+    pub(crate) fn on_paper(&self) {
+        let media = SetEmulatedMedia {
+            media: Some("print".to_owned()),
+            features: None,
+        };
+        self.tab.call_method(media).unwrap();
+    }
+
     fn screen(&self, width: u32, height: u32) {
         let metrics = SetDeviceMetricsOverride {
             width,

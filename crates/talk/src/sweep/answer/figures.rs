@@ -76,6 +76,9 @@ pub(crate) fn short(number: f64) -> String {
         return number.to_string();
     }
     let digits = 2 - number.abs().log10().floor() as i32;
+    if digits > 7 {
+        return format!("{number:.2e}");
+    }
     let unit = 10_f64.powi(-digits);
     let rounded = (number / unit).round() * unit;
     let places = digits.max(0) as usize;
@@ -111,6 +114,7 @@ mod tests {
             (0.76234, "0.762"),
             (50.0, "50"),
             (0.000_512, "0.000512"),
+            (0.000_000_229, "2.29e-7"),
             (4.5, "4.5"),
             (1.05_f64.powi(-40), "0.142"),
         ] {

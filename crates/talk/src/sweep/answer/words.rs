@@ -19,10 +19,7 @@ pub(crate) fn words(answer: &Answer, sweep: &Sweep) -> Vec<String> {
         change(answer),
         stall(answer),
     ];
-    let sizes = answer.standings.iter().filter_map(|standing| {
-        size(standing, standing.sizing.as_ref()?, sweep)
-    });
-    let told = told.into_iter().flatten().chain(sizes);
+    let told = told.into_iter().flatten().chain(sizes(answer, sweep));
     told.chain(unknown(answer)).collect()
 }
 
@@ -236,45 +233,53 @@ fn stall(answer: &Answer) -> Option<String> {
     ))
 }
 
-fn size(standing: &Standing, sizing: &Sizing, sweep: &Sweep) -> Option<String> {
-    let Sizing {
-        rate: goal,
-        request_seconds,
-        in_hand,
-        slots,
-        processes,
-        threads,
-        obstacle,
-        ..
-    } = *sizing;
-    if obstacle == Some(Obstacle::Time) {
-        return None;
-    }
-    let law = format!(
-        "For {} of {} each, {} would have {} in hand at a time (Little's \
-         law) and needs, with some to spare, {slots} slots: {}",
-        rate(goal),
-        duration(request_seconds),
-        standing.model,
-        short(in_hand),
-        shape(processes, threads)
+/// What models that block would need.
+fn sizes(answer: &Answer, sweep: &Sweep) -> Option<String> {
+    let sizings = answer.standings.iter().filter_map(|standing| {
+        let sizing = standing.sizing.as_ref()?;
+        // More threads do not make a request quicker.
+        let helps = sizing.obstacle != Some(Obstacle::Time);
+        helps.then_some((standing, sizing))
+    });
+    let sizings: Vec<_> = sizings.collect();
+    let (_, first) = sizings.first()?;
+    let told = sizings.iter().map(|(standing, sizing)| {
+        format!("{} {}", standing.model, size(sizing, sweep))
+    });
+    Some(format!(
+        "Models that block would have to be larger to hold {}: by Little's \
+         law as many requests are in hand as arrive in the time of one, and \
+         some slots have to be spare. {}.",
+        rate(first.rate),
+        told.collect::<Vec<_>>().join("; ")
+    ))
+}
+
+fn size(sizing: &Sizing, sweep: &Sweep) -> String {
+    let needs = format!(
+        "has {} in hand, of {} each, and needs {}",
+        short(sizing.in_hand),
+        duration(sizing.request_seconds),
+        shape(sizing.processes, sizing.threads)
     );
-    let came = match (obstacle, sizing.held()) {
+    let came = match (sizing.obstacle, sizing.held()) {
         (_, Some(held)) => format!(
             "; tried, {} held it, with {} of memory",
             shape(held.processes, held.threads),
             bytes(held.memory_bytes.median)
         ),
         (Some(Obstacle::Cores { needed }), _) => format!(
-            "; but such requests take {} cores, of the {} that there are",
+            ", and {} cores, of the {} that there are",
             short(needed),
             sweep.machine.cores
         ),
-        (Some(Obstacle::Processes), _) => "; so many were not tried".to_owned(),
         (Some(Obstacle::Memory { needed }), _) => format!(
-            "; that would take some {} of memory, and was not tried",
+            " (some {} of memory), which is too much to be tried here",
             bytes(needed)
         ),
+        (Some(Obstacle::Processes), _) => {
+            ", too many to be tried here".to_owned()
+        }
         _ if sizing.tried.is_empty() => ", which was not tried".to_owned(),
         _ => {
             let tried = sizing.tried.iter().map(|tried| {
@@ -286,10 +291,10 @@ fn size(standing: &Standing, sizing: &Sizing, sweep: &Sweep) -> Option<String> {
                 )
             });
             let tried: Vec<_> = tried.collect();
-            format!("; but it did not hold: {}", list(&tried))
+            format!(", but did not hold: {}", list(&tried))
         }
     };
-    Some(format!("{law}{came}."))
+    needs + &came
 }
 
 /// `2 × 38 threads`
@@ -320,25 +325,29 @@ fn unknown(answer: &Answer) -> Vec<String> {
         ));
     }
     for standing in &answer.standings {
-        let open = standing.knee().is_some_and(|knee| knee.high.is_none());
-        let why = match standing.outcome {
-            Outcome::Unknown if standing.invalid == 0 => {
-                "nothing is known, since it was not measured"
+        let Standing { model, invalid, .. } = standing;
+        let what = match (standing.outcome, invalid) {
+            (Outcome::Unknown, 0) => {
+                format!("Nothing is known of {model}: it was not measured")
             }
-            Outcome::Unknown => {
-                "nothing is known, since no step of it was valid"
+            (Outcome::Unknown, _) => {
+                format!("Nothing is known of {model}: no step of it is valid")
             }
-            Outcome::Holds(_) if open && standing.invalid > 0 => {
-                "it is not known where its highest rate is, since the steps \
-                 above are not valid"
+            (_, 0) => continue,
+            (Outcome::Holds(knee), many) if knee.high.is_none() => format!(
+                "{model} may hold more than {}: {} not counted",
+                rate(knee.low),
+                steps(*many)
+            ),
+            (_, many) => {
+                format!("Of {model}, {} not counted", steps(*many))
             }
-            _ => continue,
         };
         let flaws = match standing.flaws.first() {
             Some(flaw) => format!(" ({flaw})"),
             None => String::new(),
         };
-        told.push(format!("Of {} {why}{flaws}.", standing.model));
+        told.push(format!("{what}{flaws}."));
     }
     if let Some(needed) = answer.rate {
         let unsure = answer.standings.iter().filter(|standing| {
@@ -355,4 +364,11 @@ fn unknown(answer: &Answer) -> Vec<String> {
         }
     }
     told
+}
+
+fn steps(many: usize) -> String {
+    match many {
+        1 => "one step is".to_owned(),
+        many => format!("{many} steps are"),
+    }
 }
