@@ -207,7 +207,10 @@ impl Drawn<'_> {
             let steps = self.steps.iter();
             let steps = steps.filter(|step| step.model == *name);
             let steps = steps.filter(|step| step.flaws.is_empty());
-            let dots: Vec<_> = steps.flat_map(&points).collect();
+            // Where nothing was answered there is no logarithm.
+            let dots = steps.flat_map(&points);
+            let dots = dots.filter(|(x, y)| x.is_finite() && y.is_finite());
+            let dots: Vec<_> = dots.collect();
             let points = medians(&dots);
             let (Some((from, _)), Some((to, _))) =
                 (points.first().copied(), points.last().copied())

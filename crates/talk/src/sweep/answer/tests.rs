@@ -1,5 +1,7 @@
 //! What is told of sweeps whose answers are known.
 
+use proptest::prelude::*;
+
 use super::choice::{Rung, Why};
 use super::made_up::{MadeUp, step};
 use super::{Outcome, page, sizes, terminal};
@@ -396,4 +398,84 @@ fn what_is_shown_is_made_of_the_record_alone() {
     assert_eq!(json(&first), json(&again));
     let page = |answer| page(&made_up.sweep, &made_up.steps, answer);
     assert_eq!(page(&first), page(&again));
+}
+
+#[test]
+fn wherever_a_sweep_is_stopped_it_has_an_answer() {
+    let mut made_up = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
+    made_up.sweep.models.retain(|model| model.name != "process");
+    made_up.knees("basic", 3 * MB, &[40, 40, 41]);
+    made_up.knees("thread", 4 * MB, &[69, 68, 69]);
+    made_up.knees("async", 7 * MB, &[56, 56, 55]);
+    made_up.knees("native", 34 * MB, &[150, 152, 151]);
+    made_up.knees("coroutine", 20 * MB, &[130, 131, 130]);
+    made_up.steps.sort_by_key(|step| step.round);
+    let all = std::mem::take(&mut made_up.steps);
+    for step in &all {
+        let answer = made_up.answer();
+        assert!(!answer.whole, "after {} steps", made_up.steps.len());
+        let told = answer.words.join(" ");
+        assert!(told.contains("not the whole answer"), "{told}");
+        page(&made_up.sweep, &made_up.steps, &answer);
+        made_up.steps.push(step.clone());
+    }
+    let answer = made_up.answer();
+    assert!(answer.whole, "{:?}", answer.words);
+    assert_eq!(answer.taken(), Some("native"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_taken_holds_what_is_needed(
+        places in proptest::collection::vec((20..160i32, 0..3i32), 6),
+        memories in proptest::collection::vec(1..40u64, 6),
+        needed in proptest::option::of(20..170i32),
+    ) {
+        let mut made_up = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
+        made_up.sweep.rate = needed.map(rate);
+        // Arithmetic has no say here.
+        for model in &mut made_up.sweep.models {
+            model.slots = None;
+        }
+        let names = made_up.sweep.models.iter().map(|m| m.name.clone());
+        let names: Vec<_> = names.collect();
+        for ((name, (place, spread)), memory) in
+            names.iter().zip(&places).zip(memories)
+        {
+            let rounds = [*place, place + spread, *place];
+            made_up.knees(name, memory * MB, &rounds);
+        }
+        let answer = made_up.answer();
+        let holds = |model: &str, rate: f64| {
+            let standing = answer.standing(model).unwrap();
+            standing.knee().unwrap().holds(rate) == Some(true)
+        };
+        let able = needed.is_none_or(|needed| {
+            names.iter().any(|name| holds(name, rate(needed)))
+        });
+        prop_assert_eq!(answer.choice.is_some(), able);
+        let Some(choice) = &answer.choice else {
+            return Ok(());
+        };
+        prop_assert!(choice.among.contains(&choice.model));
+        if let Some(needed) = needed {
+            prop_assert!(holds(&choice.model, rate(needed)));
+        } else {
+            // None is beyond doubt better.
+            let taken = answer.standing(&choice.model).unwrap();
+            let taken = *taken.knee().unwrap();
+            for standing in &answer.standings {
+                let knee = standing.knee().unwrap();
+                prop_assert!(knee.low <= taken.high.unwrap() * 1.000_001);
+            }
+        }
+        for rungs in [&choice.below, &choice.above] {
+            prop_assert!(rungs.is_sorted_by(|a, b| a.up_to < b.up_to));
+            for rung in rungs {
+                prop_assert!(holds(&rung.model, rung.up_to));
+            }
+        }
+    }
 }
