@@ -95,7 +95,7 @@ fn run_command(options: &Options) -> Result<bool> {
         Command::Caveats(some) => return caveats::caveats(&site, some),
         Command::Sweep(sweep) => return sweep::sweep(&site, sweep),
         Command::Trace(trace) => return trace::trace(&site, trace),
-        Command::Answer(answer) => return sweep::answered(answer),
+        Command::Answer(answer) => return sweep::answered(&site, answer),
         Command::RunAll(all) => run_all::run_all(&site, all)?,
         Command::Serve(serve) => serve::serve(&site, serve)?,
         Command::Run(run) => run::run(&site, run)?,

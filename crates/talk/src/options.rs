@@ -266,9 +266,9 @@ pub(crate) struct Report {
 /// where --fail-if-not names another model or something went wrong.
 #[derive(Args, Debug)]
 pub(crate) struct Answered {
-    /// Where the sweep kept its steps.jsonl
-    #[arg(value_name = "FOLDER", default_value = "target/talk/sweep")]
-    pub(crate) folder: PathBuf,
+    /// Where the sweep kept its steps.jsonl [default: target/talk/sweep]
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
     /// Exit with 1 unless this is the model to take
     #[arg(long, value_name = "NAME")]
     pub(crate) fail_if_not: Option<String>,

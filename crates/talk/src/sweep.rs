@@ -32,6 +32,8 @@ mod stall;
 mod stand;
 mod step;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result};
 use workload::Workload;
 
@@ -50,10 +52,7 @@ use crate::site::Site;
 /// expected, where one was.
 pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
     let asked = Asked::of(site, options)?;
-    let folder = match &options.output {
-        Some(folder) => folder.clone(),
-        None => site.kept().join("sweep"),
-    };
+    let folder = folder(site, options.output.as_deref());
     site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
@@ -92,14 +91,22 @@ pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
 
 /// Shows the answer of a sweep that was measured before. Whether it is the
 /// model that was asked for.
-pub(crate) fn answered(options: &options::Answered) -> Result<bool> {
-    let folder = &options.folder;
-    let (sweep, steps) = kept::read(folder)?;
+pub(crate) fn answered(
+    site: &Site,
+    options: &options::Answered,
+) -> Result<bool> {
+    let folder = folder(site, options.folder.as_deref());
+    let (sweep, steps) = kept::read(&folder)?;
     let path = folder.join(kept::STEPS);
     let workload = Workload::parse(&path, &sweep.workload)
         .context("the record has no workload")?;
     let answer = Answer::of(&sweep, &steps, &workload);
     let wanted = options.fail_if_not.as_deref();
-    show(folder, &sweep, &steps, &answer, options.json)?;
+    show(&folder, &sweep, &steps, &answer, options.json)?;
     Ok(wanted.is_none_or(|wanted| show::is_taken(&answer, wanted)))
+}
+
+/// Where a sweep keeps all of it.
+fn folder(site: &Site, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| site.kept().join("sweep"), Path::to_owned)
 }

@@ -33,9 +33,12 @@ pub(crate) fn between(knee: &Knee) -> String {
     }
 }
 
-/// `1520/s (1450–1590/s)`
+/// `up to 1520/s (1450–1590/s)`
 pub(crate) fn knee(knee: &Knee) -> String {
-    format!("{} ({})", rate(knee.rate), between(knee))
+    match knee.high {
+        Some(_) => format!("up to {} ({})", rate(knee.rate), between(knee)),
+        None => format!("{} at the least", rate(knee.rate)),
+    }
 }
 
 /// `800 ms`

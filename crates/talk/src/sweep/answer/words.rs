@@ -42,13 +42,13 @@ fn taken(answer: &Answer) -> String {
             because(why)
         ),
         (None, Why::Alone) => format!(
-            "Take {}: it holds {target} at up to {}, which is more than any \
+            "Take {}: it holds {target} at {}, which is more than any \
              other.",
             choice.model,
             top(answer, choice)
         ),
         (None, why) => format!(
-            "Take {}, which holds {target} at up to {}. For the highest rate \
+            "Take {}, which holds {target} at {}. For the highest rate \
              {} tie; of these {}.",
             choice.model,
             top(answer, choice),
@@ -78,7 +78,7 @@ fn none_to_take(answer: &Answer, target: &str) -> String {
     match (answer.rate, best) {
         (Some(needed), Some((model, knee))) => format!(
             "Take none of these: none was seen to hold {} with {target}. The \
-             most is {} by {model}.",
+             most is held by {model}, {}.",
             rate(needed),
             self::knee(knee)
         ),
@@ -115,7 +115,7 @@ fn others(answer: &Answer) -> Option<String> {
     let held = answer.standings.iter().filter_map(|standing| {
         let other = taken != Some(&standing.model);
         let held = knee(standing.knee().filter(|_| other)?);
-        Some(format!("{} up to {held}", standing.model))
+        Some(format!("{} {held}", standing.model))
     });
     let held: Vec<_> = held.collect();
     // Of a needed rate no more was asked than that.
@@ -167,7 +167,9 @@ fn change(answer: &Answer) -> Option<String> {
                 most.unwrap_or_default()
             )
         }
-        ([], None) => "No rate was seen to be too high for it.".to_owned(),
+        ([], None) => {
+            format!("How far above {} it goes is not known.", rate(knee.low))
+        }
         ([], Some(_)) => {
             format!("Above {} none of these is enough.", between(knee))
         }
@@ -211,6 +213,7 @@ fn stall(answer: &Answer) -> Option<String> {
     }
     let told = drills.iter().map(|(model, recovery)| {
         let took = match recovery.seconds {
+            Some(0.0) => format!("{model} at once"),
             Some(seconds) => format!("{model} after {}", duration(seconds)),
             None => format!(
                 "{model} not within {}",
