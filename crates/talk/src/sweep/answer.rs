@@ -418,7 +418,10 @@ fn ties(view: &View<'_>, holders: &[Holder<'_>]) -> Vec<String> {
         return Vec::new();
     };
     let others = holders.iter().filter(|holder| {
-        holder.model.name != view.model.name && holder.knee.ties(&knee)
+        // Of two whose ends were not seen nothing can be said.
+        let seen = holder.knee.high.or(knee.high).is_some();
+        let other = holder.model.name != view.model.name;
+        other && seen && holder.knee.ties(&knee)
     });
     others.map(|other| other.model.name.clone()).collect()
 }

@@ -96,7 +96,8 @@ impl Sizing {
     ) -> Option<Self> {
         let grows = grows(model)?;
         let least = |of: fn(&Step) -> f64| {
-            steps.iter().map(|step| of(step)).reduce(f64::min)
+            let told = steps.iter().filter(|step| step.answered > 0);
+            told.map(|step| of(step)).reduce(f64::min)
         };
         // As it was measured where little was asked, or as arithmetic has it.
         let measured = least(|step| step.mean_seconds);

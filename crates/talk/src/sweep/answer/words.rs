@@ -35,10 +35,11 @@ fn taken(answer: &Answer) -> String {
             rate(needed)
         ),
         (Some(needed), why) => format!(
-            "Take {}. {} hold {} with {target}; of these {}.",
+            "Take {}. To hold {} with {target} is within reach of {}; of these \
+             {}.",
             choice.model,
-            list(&choice.among),
             rate(needed),
+            list(&choice.among),
             because(why)
         ),
         (None, Why::Alone) => format!(
@@ -60,12 +61,18 @@ fn taken(answer: &Answer) -> String {
     if let Some(cost) = cost {
         told.push_str(&format!(
             " At {} a request costs it {} of processor time, and all requests \
-             together {} of memory: {} for each that is in hand.",
+             together {} of memory",
             rate(cost.rate),
             duration(cost.cpu_seconds.median),
             bytes(cost.memory_bytes.median),
-            bytes(cost.request_bytes.median),
         ));
+        // Of one at a time that would be the same again.
+        let each = cost.request_bytes.median;
+        if each < cost.memory_bytes.median {
+            let each = bytes(each);
+            told.push_str(&format!(": {each} for each that is in hand"));
+        }
+        told.push('.');
     }
     told
 }
@@ -125,30 +132,48 @@ fn others(answer: &Answer) -> Option<String> {
 
 /// Who does not.
 fn refused(answer: &Answer) -> Option<String> {
-    let refused = answer.standings.iter().filter_map(|standing| {
-        let why = match standing.outcome {
-            Outcome::TooSlow => format!(
-                "its requests alone have a {} of {}",
-                quantile(answer.target.quantile),
-                duration(standing.alone_seconds)
-            ),
-            Outcome::Fails { lowest } => {
-                format!("it did not hold {}, the least tried", rate(lowest))
-            }
-            Outcome::Unsteady(knee) => format!(
-                "in some of {} rounds it did not hold any rate",
+    let mut told = Vec::new();
+    let mut slow: Vec<(f64, Vec<&str>)> = Vec::new();
+    for standing in &answer.standings {
+        let Standing {
+            model,
+            alone_seconds,
+            ..
+        } = standing;
+        match (standing.outcome, answer.rate) {
+            (Outcome::TooSlow, _) => match slow.last_mut() {
+                Some((alone, alike)) if alone == alone_seconds => {
+                    alike.push(model);
+                }
+                _ => slow.push((*alone_seconds, vec![model])),
+            },
+            (Outcome::Fails { .. }, Some(_)) => told.push(model.clone()),
+            (Outcome::Fails { lowest }, None) => told.push(format!(
+                "{model} (not at {} either, the least that was tried)",
+                rate(lowest)
+            )),
+            (Outcome::Unsteady(knee), None) => told.push(format!(
+                "{model} (not in every one of {} rounds)",
                 knee.rounds
-            ),
-            Outcome::Holds(knee) if standing.holds_rate == Some(false) => {
-                format!("it holds {}", self::knee(&knee))
+            )),
+            (Outcome::Holds(knee), _) if standing.holds_rate == Some(false) => {
+                told.push(format!("{model} ({} only)", self::knee(&knee)));
             }
-            _ => return None,
-        };
-        Some(format!("{} ({why})", standing.model))
+            _ => {}
+        }
+    }
+    let slow = slow.iter().map(|(alone, alike)| {
+        format!(
+            "{}, whose requests alone have a {} of {}",
+            list(alike),
+            quantile(answer.target.quantile),
+            duration(*alone)
+        )
     });
-    let refused: Vec<_> = refused.collect();
-    (!refused.is_empty())
-        .then(|| format!("It is not held by {}.", list(&refused)))
+    let told = (!told.is_empty()).then(|| list(&told));
+    let told: Vec<_> = told.into_iter().chain(slow).collect();
+    let told = told.join("; nor by ");
+    (!told.is_empty()).then(|| format!("It is not held by {told}."))
 }
 
 /// At what load the answer would be another.
@@ -337,11 +362,15 @@ fn unknown(answer: &Answer) -> Vec<String> {
                 format!("Nothing is known of {model}: no step of it is valid")
             }
             (_, 0) => continue,
-            (Outcome::Holds(knee), many) if knee.high.is_none() => format!(
-                "{model} may hold more than {}: {} not counted",
-                rate(knee.low),
-                steps(*many)
-            ),
+            (Outcome::Holds(knee), many)
+                if knee.high.is_none() && answer.rate.is_none() =>
+            {
+                format!(
+                    "{model} may hold more than {}: {} not counted",
+                    rate(knee.low),
+                    steps(*many)
+                )
+            }
             (_, many) => {
                 format!("Of {model}, {} not counted", steps(*many))
             }
