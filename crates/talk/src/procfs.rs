@@ -174,7 +174,7 @@ fn sockets(process: u32) -> HashSet<u64> {
 
 /// It knows the threads that live only; no model here ends threads while
 /// it serves.
-fn cpu(process: u32) -> Option<Duration> {
+pub(crate) fn cpu(process: u32) -> Option<Duration> {
     let tasks = tasks(process);
     if tasks.is_empty() {
         return None;
@@ -202,6 +202,30 @@ fn schedstat(process: u32, thread: u32) -> Option<(Duration, Duration)> {
     let mut nanos = text.split_ascii_whitespace().map(str::parse);
     let mut next = || Some(Duration::from_nanos(nanos.next()?.ok()?));
     Some((next()?, next()?))
+}
+
+/// How long the machine's cores were at work so far, one by one and added
+/// up, and for whom ever: other guests of the same hardware included. `None`
+/// where this process has not all of them.
+pub(crate) fn machine(cores: usize) -> Option<Duration> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    worked(&text, cores)
+}
+
+fn worked(text: &str, cores: usize) -> Option<Duration> {
+    let all = text.lines().filter(|line| line.starts_with("cpu"));
+    // The first is the sum of the others.
+    if all.count() != cores + 1 {
+        return None;
+    }
+    let mut figures = text.lines().next()?.split_ascii_whitespace().skip(1);
+    let mut next = || figures.next()?.parse::<u64>().ok();
+    let (user, nice, system) = (next()?, next()?, next()?);
+    let (_idle, _waits) = (next()?, next()?);
+    let (hard, soft, stolen) = (next()?, next()?, next()?);
+    // Hundredths of a second, on every machine that this is built for.
+    let ticks = user + nice + system + hard + soft + stolen;
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// All that the machine has, in bytes.
@@ -253,6 +277,17 @@ mod tests {
         let (threads, bytes) = size(here).unwrap();
         assert!(threads >= 1 && bytes > 100_000);
         assert!(memory_of_machine() > Some(bytes));
+    }
+
+    #[test]
+    fn a_machine_works_for_whom_ever() {
+        let text = "cpu  10 1 5 900 50 2 3 4 0 0\n\
+                    cpu0 5 1 2 450 25 1 1 2 0 0\n\
+                    cpu1 5 0 3 450 25 1 2 2 0 0\n\
+                    intr 12345\n";
+        assert_eq!(worked(text, 2), Some(Duration::from_millis(250)));
+        assert_eq!(worked(text, 1), None, "who has one of two cores");
+        assert_eq!(worked("", 1), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tells when a step cannot hold its target any more, whatever comes: what is
 //! left of it would only fill the queues.
 
+use std::time::Duration;
+
 use hammer::Snapshot;
 
 use super::record::Target;
@@ -12,37 +14,57 @@ const CHANCE: f64 = 5.0;
 
 /// A step that is under way.
 pub(super) struct Hope {
-    limit: u64,
+    requests: u64,
+    limit: Duration,
     late: u64,
     may_be_late: u64,
     may_fail: u64,
+    /// When all requests were seen to be under way, or over.
+    all_sent: Option<Duration>,
 }
 
 impl Hope {
     /// Of a step of so many requests, of which this share fails by itself.
     pub(super) fn of(target: &Target, requests: u64, failing: f64) -> Self {
-        let requests = requests as f64;
-        let own = requests * failing;
+        let count = requests as f64;
+        let own = count * failing;
         let deviation = (own * (1.0 - failing)).sqrt();
-        let may_be_late = requests * (1.0 - target.quantile);
+        let may_be_late = count * (1.0 - target.quantile);
         Self {
-            limit: (target.seconds * 1e9) as u64,
+            requests,
+            limit: Duration::from_secs_f64(target.seconds),
             late: 0,
             may_be_late: may_be_late as u64,
             may_fail: (own + CHANCE * deviation + may_be_late) as u64,
+            all_sent: None,
         }
     }
 
     /// Whether none is left.
     pub(super) fn is_lost(&mut self, snapshot: &Snapshot) -> bool {
+        let limit = self.limit.as_nanos();
         for second in &snapshot.seconds {
             let latencies = second.latency.0.iter();
             // The least of a class; all of a class that begins later are.
-            let late = latencies.filter(|(nanos, _)| *nanos > self.limit);
+            let late = latencies.filter(|(ns, _)| u128::from(*ns) > limit);
             self.late += late.map(|&(_, count)| count).sum::<u64>();
         }
         self.late > self.may_be_late
+            || self.late + self.overdue(snapshot) > self.may_fail
             || snapshot.failed + snapshot.shed > self.may_fail
+    }
+
+    /// Those that wait, once the last one has waited for too long.
+    fn overdue(&mut self, snapshot: &Snapshot) -> u64 {
+        let waiting = snapshot.in_flight as u64;
+        let now = snapshot.elapsed;
+        if snapshot.answered + waiting + snapshot.shed >= self.requests {
+            self.all_sent.get_or_insert(now);
+        }
+        match self.all_sent {
+            Some(sent) if now > sent + self.limit => waiting,
+            _ => 0,
+        }
     }
 }
 
@@ -58,6 +80,15 @@ mod tests {
         quantile: 0.99,
         seconds: 1.0,
     };
+
+    fn waits(elapsed: f64, answered: u64, in_flight: usize) -> Snapshot {
+        Snapshot {
+            elapsed: Duration::from_secs_f64(elapsed),
+            answered,
+            in_flight,
+            ..seen(&[], 0)
+        }
+    }
 
     fn seen(latencies: &[(u64, u64)], failed: u64) -> Snapshot {
         let millis = latencies.iter().map(|&(ms, n)| (ms * 1_000_000, n));
@@ -95,6 +126,16 @@ mod tests {
     #[test]
     fn of_few_none_may_be_late() {
         assert!(Hope::of(&TARGET, 50, 0.0).is_lost(&seen(&[(1500, 1)], 0)));
+    }
+
+    #[test]
+    fn who_waits_is_late_once_the_last_one_is() {
+        let mut hope = Hope::of(&TARGET, 10, 0.0);
+        // Some are still to come.
+        assert!(!hope.is_lost(&waits(9.0, 5, 4)));
+        assert!(!hope.is_lost(&waits(9.5, 5, 5)));
+        assert!(!hope.is_lost(&waits(10.5, 9, 1)));
+        assert!(hope.is_lost(&waits(10.6, 9, 1)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::step::Frame;
 use crate::catalogue::Deployment;
 
 /// A rate is tried so often at most.
-const TIMES: usize = 3;
+const TIMES: usize = 2;
 
 /// A model in a round.
 pub(super) struct Lane<'a> {
@@ -72,14 +72,14 @@ impl<'a> Lane<'a> {
             round,
             ..
         } = self.frame;
-        if pace.closes(round) {
-            self.closed_loops()?;
-        }
         if let Some(rate) = sweep.rate {
             let held = self.open(rate)?;
             return Ok(Found::Rate(rate, held));
         }
-        let mut search = outlook.search(self.last_knee());
+        if pace.closes(round) {
+            self.closed_loops()?;
+        }
+        let mut search = outlook.search(pace, self.last_knee());
         while let Some(place) = search.next() {
             let held = self.open(knee::rate(place))?;
             search.tell(place, held);

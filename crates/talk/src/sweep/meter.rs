@@ -1,8 +1,10 @@
 //! What a step costs: processor time, memory, threads and context switches
-//! of the app, and how busy the backend was, from `/proc`.
+//! of the app, and who was short of a core, from `/proc`.
 
+use std::process;
 use std::time::{Duration, Instant};
 
+use crate::catalogue::cores;
 use crate::procfs::{self, Family, Switches};
 use crate::watch::Watch;
 
@@ -10,17 +12,17 @@ use crate::watch::Watch;
 pub(super) struct Meter {
     master: u32,
     app: Family,
+    backend: Family,
     watch: Watch,
     cpu: Option<Duration>,
     switches: Option<Switches>,
-    backend: Family,
-    /// When the load began and ended that was measured, and what each
-    /// process of the backend had used by then.
+    /// When the load began and ended that was measured.
     from: Option<Reading>,
     to: Option<Reading>,
 }
 
 /// What was seen.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
     /// From the first request to the last answer, the warm-up included.
     pub(super) cpu: Duration,
@@ -28,15 +30,15 @@ pub(super) struct Cost {
     /// The most at one moment, of all workers.
     pub(super) memory_bytes: u64,
     pub(super) threads: u64,
+    /// The shares of the time that the busiest process ran, or waited for a
+    /// core.
+    pub(super) app_busy: f64,
     pub(super) backend_busy: f64,
+    /// The share of all cores that others had: neither the app nor its
+    /// backend nor this process.
+    pub(super) others: f64,
     /// Whether the workers are those of the beginning.
     pub(super) same_workers: bool,
-}
-
-struct Reading {
-    at: Instant,
-    /// Processor time and waits for a core, of each process.
-    busy: Vec<Duration>,
 }
 
 impl Meter {
@@ -58,12 +60,14 @@ impl Meter {
 
     /// Takes note that the load is what it is to be, unless it has.
     pub(super) fn load_begins(&mut self) {
-        self.from.get_or_insert_with(|| Reading::of(&self.backend));
+        self.from
+            .get_or_insert_with(|| Reading::of(&self.app, &self.backend));
     }
 
     /// Takes note that no request comes any more, unless it has.
     pub(super) fn load_ends(&mut self) {
-        self.to.get_or_insert_with(|| Reading::of(&self.backend));
+        self.to
+            .get_or_insert_with(|| Reading::of(&self.app, &self.backend));
     }
 
     pub(super) fn end(mut self) -> Cost {
@@ -74,6 +78,9 @@ impl Meter {
         let looks = self.watch.end();
         let memory = looks.iter().map(|look| look.memory).max();
         let threads = looks.iter().map(|look| look.threads as u64).max();
+        let shares = self.to.zip(self.from);
+        let shares = shares.map(|(to, from)| to.since(&from));
+        let [app_busy, backend_busy, others] = shares.unwrap_or_default();
         Cost {
             cpu: cpu
                 .map(|(after, before)| after.saturating_sub(before))
@@ -83,33 +90,60 @@ impl Meter {
                 .unwrap_or_default(),
             memory_bytes: memory.unwrap_or(0),
             threads: threads.unwrap_or(0),
-            backend_busy: match (&self.from, &self.to) {
-                (Some(from), Some(to)) => to.busy_since(from),
-                _ => 0.0,
-            },
+            app_busy,
+            backend_busy,
+            others,
             same_workers: Family::of(self.master).workers == self.app.workers,
         }
     }
 }
 
+/// What everybody had used by a moment.
+struct Reading {
+    at: Instant,
+    app: Vec<Duration>,
+    backend: Vec<Duration>,
+    ours: Duration,
+    machine: Option<Duration>,
+}
+
 impl Reading {
-    fn of(family: &Family) -> Self {
-        let workers = family.workers.iter();
+    fn of(app: &Family, backend: &Family) -> Self {
+        let busy = |family: &Family| {
+            family.workers.iter().map(|&w| procfs::busy(w)).collect()
+        };
+        let here = procfs::cpu(process::id());
+        let ours = [app.cpu(), backend.cpu(), here];
         Self {
             at: Instant::now(),
-            busy: workers.map(|&w| procfs::busy(w)).collect(),
+            app: busy(app),
+            backend: busy(backend),
+            ours: ours.into_iter().flatten().sum(),
+            machine: procfs::machine(cores()),
         }
     }
 
-    /// The share of the time that the busiest process ran, or waited for a
-    /// core.
-    fn busy_since(&self, before: &Self) -> f64 {
+    /// How busy app and backend were, and which share others had.
+    fn since(&self, before: &Self) -> [f64; 3] {
         let elapsed = self.at.duration_since(before.at);
-        let pairs = self.busy.iter().zip(&before.busy);
-        let busy = pairs.map(|(after, before)| after.saturating_sub(*before));
-        match (busy.max(), elapsed.is_zero()) {
-            (Some(busy), false) => busy.div_duration_f64(elapsed).min(1.0),
-            _ => 0.0,
+        if elapsed.is_zero() {
+            return [0.0; 3];
         }
+        let busiest = |after: &[Duration], before: &[Duration]| {
+            let pairs = after.iter().zip(before);
+            let busy = pairs.map(|(after, b)| after.saturating_sub(*b)).max();
+            busy.unwrap_or_default().div_duration_f64(elapsed).min(1.0)
+        };
+        let ours = self.ours.saturating_sub(before.ours);
+        let others = self.machine.zip(before.machine).map(|(after, before)| {
+            let all = after.saturating_sub(before);
+            let others = all.saturating_sub(ours);
+            others.div_duration_f64(elapsed) / cores() as f64
+        });
+        [
+            busiest(&self.app, &before.app),
+            busiest(&self.backend, &before.backend),
+            others.unwrap_or(0.0),
+        ]
     }
 }

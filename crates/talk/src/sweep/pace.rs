@@ -65,8 +65,8 @@ impl Pace {
                 wanted: 100.0,
                 fewest: 4.0,
                 shortest: Duration::from_millis(1500),
-                longest: seconds(5),
-                longest_times: 8,
+                longest: seconds(8),
+                longest_times: 4,
             },
             false => Self {
                 quick: false,
@@ -140,21 +140,23 @@ impl Pace {
         round: u32,
         rate: Option<f64>,
     ) -> Duration {
-        let mut sum = START + outlook.mean;
-        if self.closes(round) {
-            let loops = self.concurrencies(model).len() as u32;
-            sum += self.closed().max(outlook.mean * 2) * loops;
-        }
         let step = |rate: f64| {
             let requests = self.requests(rate, outlook.mean) as f64;
             let load = Duration::from_secs_f64(requests / rate);
             self.warm_up(outlook.mean) + load + outlook.mean
         };
-        sum + match (rate, round) {
-            (Some(rate), _) => step(rate),
-            (None, 1) => step(outlook.begin) * STEPS.0,
-            (None, _) => step(outlook.begin) * STEPS.1,
-        }
+        let loops = match self.closes(round) {
+            true => self.concurrencies(model).len() as u32,
+            false => 0,
+        };
+        let loops = self.closed().max(outlook.mean * 2) * loops;
+        START
+            + outlook.mean
+            + match (rate, round) {
+                (Some(rate), _) => step(rate),
+                (None, 1) => loops + step(outlook.begin) * STEPS.0,
+                (None, _) => loops + step(outlook.begin) * STEPS.1,
+            }
     }
 }
 
@@ -184,11 +186,18 @@ impl Outlook {
     }
 
     /// The search for the knee, from that of the round before.
-    pub(super) fn search(&self, last: Option<i32>) -> knee::Search {
+    pub(super) fn search(
+        &self,
+        pace: &Pace,
+        last: Option<i32>,
+    ) -> knee::Search {
         let lowest = knee::at_most(ALONE / self.mean.as_secs_f64());
         let range = (lowest, knee::at_most(self.most));
         match last {
-            Some(place) => knee::Search::new(range, place, 1),
+            Some(place) => {
+                let requests = pace.requests(knee::rate(place), self.mean);
+                knee::Search::new(range, place, stride(requests))
+            }
             None => {
                 let begin = knee::at_most(self.begin);
                 knee::Search::new(range, begin, STRIDE)
@@ -201,6 +210,12 @@ impl Outlook {
     pub(super) fn first_requests(&self) -> u64 {
         self.slots.unwrap_or(64).min(64)
     }
+}
+
+/// How far the knee may have moved since the round before: what few requests
+/// say is mostly chance.
+fn stride(requests: u64) -> i32 {
+    (STRIDE as f64 / (requests as f64).sqrt()).round().max(1.0) as i32
 }
 
 #[cfg(test)]
@@ -245,7 +260,7 @@ mod tests {
         let requests = |rate| pace.requests(rate, mean);
         assert_eq!(requests(1000.0), 1500, "the shortest step");
         assert_eq!(requests(40.0), 100, "as many as are wanted");
-        assert_eq!(requests(10.0), 50, "the longest step");
+        assert_eq!(requests(10.0), 80, "the longest step");
         assert_eq!(requests(0.1), 4, "the fewest requests");
     }
 
@@ -256,12 +271,17 @@ mod tests {
         let outlook = Outlook::all(&sweep, &workload)[0];
         // Four slots, and 1.25 s for a request.
         assert!((outlook.most - 3.2).abs() < 1e-9, "{outlook:?}");
-        let mut search = outlook.search(None);
+        let mut search = outlook.search(&Pace::of(&sweep), None);
         while let Some(place) = search.next() {
             search.tell(place, true);
         }
         let knee = knee::rate(search.knee().unwrap());
         assert!((3.2 / 1.05..=3.2).contains(&knee), "{knee}");
+    }
+
+    #[test]
+    fn what_few_requests_said_is_looked_for_farther_away() {
+        assert_eq!([4, 16, 100, 10_000].map(stride), [4, 2, 1, 1]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ use crate::site::Site;
 
 /// The drill is done so often, where there is time for more than one.
 const DRILLS: u32 = 3;
+/// A drill with fewer requests says nothing.
+const FEWEST: f64 = 20.0;
 
 /// A sweep that is under way.
 pub(super) struct Rounds<'a> {
@@ -247,8 +249,11 @@ impl<'a> Rounds<'a> {
         if lock(&self.journal).steps().iter().any(is_done) {
             return Ok(());
         }
-        // Who does not hold anything has nothing to recover to.
-        let Some(rate) = self.half(place) else {
+        // Who does not hold anything has nothing to recover to, and of a few
+        // requests nothing can be told.
+        let length = self.pace.drill(&self.outlooks[place]).as_secs_f64();
+        let enough = |rate: &f64| rate * length >= FEWEST;
+        let Some(rate) = self.half(place).filter(enough) else {
             return Ok(());
         };
         let over = || self.is_over.load(Ordering::Relaxed);

@@ -20,6 +20,11 @@ use crate::measure;
 /// Where the backend's busiest process, or the hammer, is busier than that,
 /// a step tells of it rather than of the model.
 const BUSY: f64 = 0.9;
+/// A model that is busier than that needs what other programs had: more than
+/// such a share of the machine makes a difference.
+const IN_NEED: f64 = 0.5;
+const OTHERS: f64 = 0.15;
+const REPLACED: &str = "a worker was replaced meanwhile";
 /// A hammer that is late by that share of the target's time matters.
 const LATE: f64 = 0.02;
 /// The hammer's connections at most: every model at its limit at once has to
@@ -68,8 +73,10 @@ impl Frame<'_> {
             timeout: self.patience(),
             ..stand.load()
         };
-        let (outcome, cost) = stand
-            .measure(&load, Duration::MAX, |_| ControlFlow::Continue(()))?;
+        let (outcome, cost) =
+            stand.measure(&load, load.warmup + length, |_| {
+                ControlFlow::Continue(())
+            })?;
         let window = match by_rounds {
             true => outcome.elapsed,
             false => length,
@@ -92,8 +99,9 @@ impl Frame<'_> {
         };
         let length = Duration::from_secs_f64(requests as f64 / rate);
         let failing = held::failing(self.workload);
-        let mut hope = Hope::of(&self.sweep.target, requests, failing);
         let lasts = hammer_load.warmup + length;
+        let target = &self.sweep.target;
+        let mut hope = Hope::of(target, requests, failing);
         let (outcome, cost) =
             stand.measure(&hammer_load, lasts, |snapshot| {
                 match hope.is_lost(snapshot) {
@@ -101,7 +109,13 @@ impl Frame<'_> {
                     false => ControlFlow::Continue(()),
                 }
             })?;
-        Ok(self.open_step(load, &outcome, &cost))
+        let mut step = self.open_step(load, &outcome, &cost);
+        // Latencies count from when a request was due: whoever was short of
+        // a core, they can only be better without that.
+        if held::held(&step, target, self.workload) {
+            step.flaws.retain(|flaw| flaw == REPLACED);
+        }
+        Ok(step)
     }
 
     /// An open loop without its stop.
@@ -198,7 +212,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Why the step may say nothing of the model.
+    /// Why the step may tell of something else than of the model.
     fn flaws(&self, outcome: &Outcome, cost: &Cost) -> Vec<String> {
         let target = self.sweep.target;
         let matters = |flaw: &&Flaw| match flaw {
@@ -216,15 +230,23 @@ impl Frame<'_> {
         };
         let flaws = outcome.flaws.iter().filter(matters);
         let mut flaws: Vec<_> = flaws.map(ToString::to_string).collect();
+        let percent = |share: f64| (share * 100.0).round();
         if cost.backend_busy > BUSY {
             flaws.push(format!(
-                "a process of the backend was busy for {:.0}% of the time, so \
+                "a process of the backend was busy for {}% of the time, so \
                  the latencies may be its own",
-                cost.backend_busy * 100.0
+                percent(cost.backend_busy)
+            ));
+        }
+        let in_need = cost.app_busy.max(cost.backend_busy) > IN_NEED;
+        if in_need && cost.others > OTHERS {
+            flaws.push(format!(
+                "other programs had {}% of the machine",
+                percent(cost.others)
             ));
         }
         if !cost.same_workers {
-            flaws.push("a worker was replaced meanwhile".to_owned());
+            flaws.push(REPLACED.to_owned());
         }
         flaws
     }

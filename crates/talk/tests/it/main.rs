@@ -28,6 +28,7 @@ mod slow_clients;
 mod start;
 mod status;
 mod stuck;
+mod sweep;
 mod system;
 mod tidy;
 mod torture;
