@@ -14,6 +14,7 @@ mod backend_lives;
 mod bench;
 mod caveats;
 mod failures;
+mod known_answers;
 mod lives;
 mod names;
 mod overload;
