@@ -192,7 +192,7 @@ fn a_reader_sees_the_answer_on_any_screen() {
     let pictures = "[...document.querySelectorAll('[role=img]')].map((p) => \
                     p.getAttribute('aria-label')).join('\\n')";
     let pictures = page.text(pictures);
-    assert_eq!(pictures.lines().count(), 6, "{pictures}");
+    assert_eq!(pictures.lines().count(), 5, "{pictures}");
     for what in [
         "Answers a second by requests at a time, basic at most 0.8/s",
         "p99 by requests a second, with a target of 2.5 s: native holds it",

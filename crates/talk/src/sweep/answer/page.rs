@@ -47,16 +47,21 @@ pub(crate) fn page(sweep: &Sweep, steps: &[Step], answer: &Answer) -> String {
             h2 { "Latency" }
             p {
                 "The " (quantile(sweep.target.quantile)) " of what was "
-                "answered, from the moment that a request was due. Across go "
-                "the target, and what the requests take by themselves where "
-                "nothing is scarce. Where a rate was far too high, the step "
-                "was ended early, and latency would have risen further."
+                "answered, from the moment that a request was due. Each dot is "
+                "a step; the line is the nearest to them that never falls. "
+                "Across go the target, and what the requests take by "
+                "themselves where nothing is scarce. Where a rate was far too "
+                "high, the step was ended early, and latency would have risen "
+                "further."
             }
             (drawn.latency())
         }
         section #cost {
             h2 { "Memory and threads" }
-            p { "The most that all workers had at a time, at each rate." }
+            p {
+                "The most that all workers had at a time, at each rate that "
+                "was within the target."
+            }
             (drawn.cost())
         }
         (stall(&drawn))

@@ -40,15 +40,12 @@ impl Drawn<'_> {
         };
         html! {
             @if !at_a_time.is_empty() {
-                h3 { "By requests at a time" }
                 (plot(
                     &at_a_time,
                     &axes("requests at a time", "answers a second"),
                     &told(&at_a_time, "requests at a time"),
                 ))
-            }
-            @if !asked.is_empty() {
-                h3 { "By requests a second" }
+            } @else if !asked.is_empty() {
                 (plot(
                     &asked,
                     &axes("requests a second", "answers a second"),
@@ -59,7 +56,7 @@ impl Drawn<'_> {
     }
 
     pub(crate) fn latency(&self) -> Markup {
-        let curves = self.curves(
+        let mut curves = self.curves(
             |step| {
                 let (rate, step) = open(step)?;
                 let seconds = step.target_seconds;
@@ -67,6 +64,9 @@ impl Drawn<'_> {
             },
             |_, _, _| Vec::new(),
         );
+        for curve in &mut curves {
+            curve.points = rising(&curve.points);
+        }
         let target = self.answer.target;
         let mut rules = vec![(
             target.seconds.log10(),
@@ -120,10 +120,12 @@ impl Drawn<'_> {
         unit: &'static str,
         of: fn(&Step) -> f64,
     ) -> Markup {
+        let target = self.answer.target.seconds;
         let curves = self.curves(
             |step| {
                 let (rate, step) = open(step)?;
-                Some((rate.log10(), of(step)))
+                let within = step.answered > 0 && step.target_seconds <= target;
+                within.then(|| (rate.log10(), of(step)))
             },
             |_, _, _| Vec::new(),
         );
@@ -310,4 +312,57 @@ fn medians(dots: &[(f64, f64)]) -> Vec<(f64, f64)> {
     dots.sort_by(|a, b| f64::total_cmp(&a.0, &b.0).then(a.1.total_cmp(&b.1)));
     let loads = dots.chunk_by(|a, b| a.0 == b.0);
     loads.map(|load| load[load.len() / 2]).collect()
+}
+
+/// The line nearest to these points that never falls: more load makes no
+/// model quicker, and neighbours that say so are chance. Those that fall are
+/// pooled, until none does.
+fn rising(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    // The sum and the count of each pool.
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for (_, y) in points {
+        let mut pool = (*y, 1);
+        while let Some((sum, count)) = pools.last().copied()
+            && sum / count as f64 > pool.0 / pool.1 as f64
+        {
+            pool = (pool.0 + sum, pool.1 + count);
+            pools.pop();
+        }
+        pools.push(pool);
+    }
+    let heights = pools.into_iter().flat_map(|(sum, count)| {
+        std::iter::repeat_n(sum / count as f64, count)
+    });
+    points.iter().map(|(x, _)| *x).zip(heights).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_rising_line_goes_through_the_middle(
+            heights in proptest::collection::vec(0.0..10.0f64, 0..20),
+        ) {
+            let points = heights.iter().enumerate();
+            let points = points.map(|(x, y)| (x as f64, *y));
+            let points: Vec<_> = points.collect();
+            let line = rising(&points);
+            prop_assert_eq!(line.len(), points.len());
+            let near = |a: f64, b: f64| a <= b + 1e-9;
+            prop_assert!(line.is_sorted_by(|a, b| near(a.1, b.1)));
+            let sum = |points: &[(f64, f64)]| {
+                points.iter().map(|(_, y)| *y).sum::<f64>()
+            };
+            prop_assert!((sum(&line) - sum(&points)).abs() < 1e-6);
+            // What rises already is left as it is.
+            let again = rising(&line);
+            for (a, b) in again.iter().zip(&line) {
+                prop_assert!((a.1 - b.1).abs() < 1e-9);
+            }
+        }
+    }
 }

@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use crate::sweep::record::{Load, Slice, Step};
 
-/// Slower than this many times what it was before is not recovered,
+/// Slower than this many times what it was before is not recovered.
 const AS_BEFORE: f64 = 1.2;
-/// and so many stretches in a row have to be.
+/// So many stretches in a row have to be,
 const STEADY: usize = 3;
+/// and this share of all that follow: chance may take the rest.
+const STAYS: f64 = 0.9;
 /// A stretch of fewer requests says nothing of latency.
 const FEWEST: u64 = 10;
 
@@ -46,7 +48,7 @@ impl Recovery {
             seconds: took[took.len() / 2],
             watched_seconds: drills
                 .iter()
-                .map(|drill| drill.seconds - drill.frozen.end)
+                .map(|drill| drill.ends - drill.frozen.end)
                 .fold(f64::INFINITY, f64::min),
             requests: drills.iter().map(|drill| drill.requests).sum(),
             failed: drills.iter().map(|drill| drill.failed).sum(),
@@ -62,7 +64,10 @@ impl Recovery {
 
 struct Drill {
     rate: f64,
-    seconds: f64,
+    /// When the last request was due.
+    ends: f64,
+    /// Of a slice.
+    width: f64,
     frozen: Range<f64>,
     requests: u64,
     failed: u64,
@@ -88,10 +93,11 @@ impl Drill {
         let width = apart.reduce(f64::min)?;
         // Half a slice is nothing, and a sum of tenths is not exact.
         let near = width / 2.0;
-        let before = step
-            .series
-            .iter()
-            .filter(|slice| slice.from_seconds + width <= frozen.start + near);
+        // What was under way as it froze is not of before.
+        let before = step.series.iter().filter(|slice| {
+            let answered = slice.from_seconds + width + slice.max_seconds;
+            answered <= frozen.start + near
+        });
         let after = step
             .series
             .iter()
@@ -104,7 +110,8 @@ impl Drill {
         let after = stretches(after);
         (!after.is_empty()).then_some(Self {
             rate,
-            seconds: step.seconds,
+            ends: step.series.last()?.from_seconds + width,
+            width,
             frozen,
             requests: step.series.iter().map(|slice| slice.requests).sum(),
             failed: step.series.iter().map(|slice| slice.failed).sum(),
@@ -119,11 +126,15 @@ impl Drill {
             .iter()
             .map(|stretch| stretch.answered && stretch.p50 <= self.limit)
             .collect();
-        let steady = STEADY.min(fine.len());
-        let at = fine
-            .windows(steady)
-            .position(|window| window.iter().all(|fine| *fine))?;
-        Some((self.after[at].from - self.frozen.end).max(0.0))
+        let at = (0..fine.len()).find(|&at| {
+            let rest = &fine[at..];
+            let good = rest.iter().filter(|fine| **fine).count();
+            rest.iter().take(STEADY).all(|fine| *fine)
+                && good as f64 >= STAYS * rest.len() as f64
+        })?;
+        // No finer than it was looked at.
+        let slices = (self.after[at].from - self.frozen.end) / self.width;
+        Some(slices.round().max(0.0) * self.width)
     }
 }
 

@@ -320,6 +320,26 @@ fn recovery_is_told_where_the_models_differ_in_it() {
 }
 
 #[test]
+fn what_was_under_way_as_it_froze_is_not_of_before() {
+    let mut made_up = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
+    made_up.knees("native", 34 * MB, &[150; 3]);
+    made_up.stall("native", 1.0, 0);
+    // Half a second before it freezes requests are due that it catches; and
+    // once they seem to go on, they fall behind again.
+    let drill = made_up.steps.last_mut().unwrap();
+    for slice in &mut drill.series {
+        let at = slice.from_seconds;
+        if (0.95..1.5).contains(&at) || at > 4.0 {
+            slice.p50_seconds = 1.4;
+            slice.max_seconds = 1.6;
+        }
+    }
+    let answer = made_up.answer();
+    let recovery = answer.standing("native").unwrap().recovery.unwrap();
+    assert_eq!(recovery.seconds, None, "it never stayed as before");
+}
+
+#[test]
 fn a_blocking_model_gets_a_size_that_is_tried_and_grows() {
     let mut made_up = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
     made_up.sweep.rate = Some(400.0);
