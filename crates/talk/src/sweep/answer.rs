@@ -23,6 +23,8 @@ mod made_up;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use workload::Workload;
 
@@ -248,7 +250,7 @@ impl<'a> View<'a> {
         let open: Vec<_> = valid.iter().filter_map(|step| open(step)).collect();
         let is_held = |step: &Step| held(step, &sweep.target, workload);
         let most = most(model, alone.mean, sweep, workload);
-        let of = |open: &[(f64, &Step)]| brackets(open, sweep, is_held, most);
+        let of = |open: &[(f64, &Step)]| brackets(open, is_held, most);
         let brackets = of(&open);
         // A search that was led by an invalid step has ended all the same.
         let all_open = all.iter().filter_map(|step| self::open(step));
@@ -362,17 +364,16 @@ impl<'a> View<'a> {
 /// What each round says that has such steps.
 fn brackets(
     open: &[(f64, &Step)],
-    sweep: &Sweep,
     is_held: impl Fn(&Step) -> bool,
     most: f64,
 ) -> Vec<Bracket> {
-    let rounds = (1..=sweep.rounds).filter_map(|round| {
-        let tried = open.iter().filter(|(_, step)| step.round == round);
-        let tried = tried.map(|(rate, step)| (*rate, is_held(step)));
-        let tried: Vec<_> = tried.collect();
-        (!tried.is_empty()).then(|| Bracket::of(&tried, most))
-    });
-    rounds.collect()
+    let mut rounds: BTreeMap<u32, Vec<(f64, bool)>> = BTreeMap::new();
+    for (rate, step) in open {
+        let tried = rounds.entry(step.round).or_default();
+        tried.push((*rate, is_held(step)));
+    }
+    let rounds = rounds.values();
+    rounds.map(|tried| Bracket::of(tried, most)).collect()
 }
 
 /// No load has more answers a second than this: the model's slots, and the

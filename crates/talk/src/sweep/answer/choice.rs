@@ -157,7 +157,7 @@ fn parts(model: &Model) -> (usize, bool, u64, &str) {
     (
         app.unwrap_or(APPS.len()),
         model.at_once,
-        model.processes * model.threads,
+        model.processes.saturating_mul(model.threads),
         &model.name,
     )
 }

@@ -27,6 +27,8 @@ const LARGER: f64 = 1.3;
 const BUSY: f64 = 0.9;
 /// The share of the machine's memory that a size may take.
 const MEMORY: f64 = 0.5;
+/// Of more requests in hand than this, a tenth is more than chance takes.
+const MANY: f64 = 100_000.0;
 /// More processes than this nobody wants to watch.
 const PROCESSES: u64 = 256;
 /// Beside its connections, a process has open files of its own.
@@ -110,7 +112,7 @@ impl Sizing {
         let cores = sweep.machine.cores as f64;
         let needed_cores = rate * least(|step| step.cpu_seconds).unwrap_or(0.0);
         let memory = least(|step| step.memory_bytes as f64).unwrap_or(0.0);
-        let own = (model.processes * model.threads).max(1);
+        let own = model.processes.saturating_mul(model.threads).max(1);
         let needed_memory = memory / own as f64 * slots as f64;
         let obstacle = if room < 0.0 {
             Some(Obstacle::Time)
@@ -155,7 +157,8 @@ impl Sizing {
         let (processes, threads) = match self.tried.last() {
             None => (self.processes, self.threads),
             Some(last) => {
-                let slots = (last.processes * last.threads) as f64 * LARGER;
+                let last = last.processes as f64 * last.threads as f64;
+                let slots = last * LARGER;
                 grows(model)?.shape(slots.ceil() as u64, model, sweep)
             }
         };
@@ -208,6 +211,9 @@ impl Grows {
 /// and no more than the `late` share of the requests wait longer than `room` times what a request
 /// takes.
 fn slots(in_hand: f64, room: f64, late: f64) -> u64 {
+    if in_hand > MANY {
+        return (in_hand / BUSY).ceil() as u64;
+    }
     // Erlang's formula for loss, one slot more at a time, leads to his for
     // waiting.
     let mut loss = 1.0;
@@ -242,7 +248,7 @@ fn tried(steps: &[&Step], sweep: &Sweep, workload: &Workload) -> Vec<Tried> {
             None => sizes.push((size, vec![step])),
         }
     }
-    sizes.sort_by_key(|((processes, threads), _)| processes * threads);
+    sizes.sort_by_key(|(size, _)| size.0.saturating_mul(size.1));
     let tried = sizes.into_iter().map(|((processes, threads), steps)| {
         let figure = |of: fn(&Step) -> f64| {
             Figure::of(steps.iter().map(|step| of(step)))
@@ -276,6 +282,7 @@ mod tests {
         assert_eq!(slots(0.25, 0.0, 0.24), 2);
         // However long they may wait, a tenth is to spare.
         assert_eq!(slots(900.0, 100.0, 0.5), 1000);
+        assert_eq!(slots(9e9, 0.0, 0.01), 10_000_000_000);
     }
 
     proptest! {
