@@ -305,7 +305,7 @@ impl<'a> View<'a> {
     }
 
     fn is_whole(&self, sweep: &Sweep) -> bool {
-        self.outcome == Outcome::TooSlow || self.rounds == sweep.rounds
+        self.outcome == Outcome::TooSlow || self.rounds >= sweep.rounds
     }
 
     fn standing(
