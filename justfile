@@ -29,6 +29,11 @@ scale *ARGS:
 soak *ARGS:
     cargo talk soak {{ARGS}}
 
+# Which model fits a workload, and up to what load: just sweep --quick
+[group('talk')]
+sweep *ARGS:
+    cargo talk sweep {{ARGS}}
+
 # Tell again which model fits, from what a sweep kept.
 [group('talk')]
 answer *ARGS:

@@ -93,7 +93,14 @@ impl<'a> Lane<'a> {
         let Frame { sweep, pace, .. } = self.frame;
         let model = sweep.models.iter().find(|m| m.name == self.frame.model);
         let model = model.context("it is not among those to sweep")?;
-        for concurrency in pace.concurrencies(model) {
+        // Each call may have a connection, in a worker and in the backend.
+        let calls = self.frame.workload.steps.iter().map(Vec::len).max();
+        let calls = calls.unwrap_or(1) as u64;
+        let has_files = |concurrency: &u64| {
+            concurrency.saturating_mul(calls) <= sweep.machine.files / 2
+        };
+        let all = pace.concurrencies(model).into_iter();
+        for concurrency in all.take_while(has_files) {
             let load = Load::Closed { concurrency };
             let step = self.step(load, 0, |frame, stand| {
                 frame.closed(stand, concurrency)
