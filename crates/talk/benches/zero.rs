@@ -20,7 +20,7 @@ use rounds::{Server, Spread, build};
 
 /// Who takes part: a name, a program, what it is told, and how many requests
 /// at a time fill it; a blocking thread keeps to one connection.
-const CONTENDERS: [(&str, &str, &[&str], usize); 11] = [
+const CONTENDERS: [(&str, &str, &[&str], usize); 12] = [
     ("bare hyper", BARE, &["hyper", "1"], LOADED),
     ("native", "app-async", &["--client=hyper"], LOADED),
     (
@@ -38,10 +38,16 @@ const CONTENDERS: [(&str, &str, &[&str], usize); 11] = [
     ("native, one by one", "app-async", &["--client=hyper"], 1),
     ("reqwest", "app-async", &[], LOADED),
     (
-        "offload",
+        "offload, one by one",
         "app-offload",
         &["--heavy=0", "--client=hyper"],
         1,
+    ),
+    (
+        "offload",
+        "app-offload",
+        &["--heavy=0", "--client=hyper", "--threads=8"],
+        8,
     ),
     ("bare loop", BARE, &["blocking", "1"], 1),
     ("sync", "app-sync", &[], 1),
@@ -55,7 +61,7 @@ const PAIRS: [(&str, &str, f64); 7] = [
     ("native", "bare hyper", 0.9),
     ("coroutine", "native", 0.85),
     ("coroutine-sockets", "native", 0.85),
-    ("offload", "native, one by one", 0.7),
+    ("offload, one by one", "native, one by one", 0.7),
     ("offload", "native", 0.7),
     ("sync", "bare loop", 0.8),
     ("threaded", "bare loop, 4 threads", 0.8),

@@ -65,7 +65,7 @@ impl Pace {
                 wanted: 100.0,
                 fewest: 4.0,
                 shortest: Duration::from_millis(1500),
-                longest: seconds(8),
+                longest: seconds(5),
                 longest_times: 4,
             },
             false => Self {
@@ -260,7 +260,7 @@ mod tests {
         let requests = |rate| pace.requests(rate, mean);
         assert_eq!(requests(1000.0), 1500, "the shortest step");
         assert_eq!(requests(40.0), 100, "as many as are wanted");
-        assert_eq!(requests(10.0), 80, "the longest step");
+        assert_eq!(requests(10.0), 50, "the longest step");
         assert_eq!(requests(0.1), 4, "the fewest requests");
     }
 
