@@ -132,13 +132,13 @@ struct Client<'a> {
 
 impl Read for Client<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        sockets::awake(self.stream.read(buffer))
+        self.stream.read(buffer)
     }
 }
 
 impl Write for Client<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        sockets::awake(self.stream.write(bytes))
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -160,7 +160,7 @@ impl Socket for Client<'_> {
         self.stream.set_read_timeout(Some(STOP_CHECK))?;
         loop {
             // Who has asked before the stop is answered.
-            match sockets::awake(self.stream.peek(&mut [0])) {
+            match self.stream.peek(&mut [0]) {
                 Ok(count) => return Ok(count > 0),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {}
                 Err(error) => return Err(error),

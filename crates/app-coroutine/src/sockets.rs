@@ -27,11 +27,6 @@ use ureq::{Agent, Error};
 /// Room for a call on ureq; may's own default is too small for it.
 const STACK_BYTES: usize = 256 << 10;
 
-/// How long may's thread sleeps at the most where nothing happens. It would
-/// come round a hundred times a second, which costs an idle worker more than
-/// a request does.
-const SLEEP: Duration = Duration::from_secs(1);
-
 /// How exact the time limits of calls are.
 const GRAIN: Duration = Duration::from_millis(50);
 
@@ -50,7 +45,8 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
     let coroutines = requests * (1 + plan.calls_at_once());
     config.set_pool_capacity(coroutines.min(SPARE));
-    config.set_timeout_ns(SLEEP.as_nanos() as u64);
+    // may looks for what has run out of time before it sleeps, and goes on
+    // with it after: its 10 ms of sleep at the most are how late that is.
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
     let number = worker.number;
@@ -66,19 +62,6 @@ pub(crate) fn beat(requests: Requests) {
         requests.beat(0);
         coroutine::sleep(BEAT);
     });
-}
-
-/// Gives `result` back, of something on a socket that may have run out of
-/// time.
-///
-/// may then lets the coroutine go on just before its thread sleeps: whoever
-/// is woken in turn would have to wait until something else happens. Once the
-/// timers' thread has woken this one, all of them come round.
-pub(crate) fn awake<T>(result: io::Result<T>) -> io::Result<T> {
-    if matches!(&result, Err(error) if error.kind() == ErrorKind::TimedOut) {
-        coroutine::sleep(Duration::from_nanos(1));
-    }
-    result
 }
 
 /// Clients for the calls of any number of requests, each with a client of
@@ -155,8 +138,7 @@ impl<In: Transport> Connector<In> for YieldingConnector {
             Some(limit) => TcpStream::connect_timeout(address, *limit),
             None => TcpStream::connect(address),
         };
-        let stream =
-            awake(stream).map_err(|error| translate(error, &timeout))?;
+        let stream = stream.map_err(|error| translate(error, &timeout))?;
         stream.set_nodelay(true)?;
         let config = details.config;
         let (input, output) =
@@ -192,7 +174,7 @@ impl Transport for YieldingTransport {
         }
         let output = &self.buffers.output()[..amount];
         let written = self.stream.write_all(output);
-        awake(written).map_err(|error| translate(error, &timeout))
+        written.map_err(|error| translate(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -203,7 +185,7 @@ impl Transport for YieldingTransport {
         let room = self.buffers.input_append_buf();
         let size = room.len();
         let read = self.stream.read(room);
-        let amount = awake(read).map_err(|error| translate(error, &timeout))?;
+        let amount = read.map_err(|error| translate(error, &timeout))?;
         self.is_drained = amount > 0 && amount < size;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
