@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use harness::requests::BEAT;
-use harness::{Plan, Requests, Worker, client, log};
+use harness::{Plan, Requests, Worker, client, grain, log};
 use may::coroutine::{self, Builder, JoinHandle};
 use may::go;
 use may::net::TcpStream;
@@ -219,9 +219,8 @@ impl fmt::Debug for YieldingTransport {
 /// the first wait of each. What is left of a call is never twice the same to
 /// the nanosecond; rounded up, it nearly always is.
 fn coarse(timeout: &NextTimeout) -> Option<Duration> {
-    let limit = timeout.not_zero()?;
-    let grains = limit.as_nanos().div_ceil(GRAIN.as_nanos());
-    Some(GRAIN.saturating_mul(u32::try_from(grains).unwrap_or(u32::MAX)))
+    let left = timeout.not_zero()?;
+    Some(grain::coarse(*left, GRAIN))
 }
 
 fn translate(error: io::Error, timeout: &NextTimeout) -> Error {

@@ -48,8 +48,8 @@ pub(crate) struct Engine<'a> {
     plan: &'a Plan<'a>,
     thread: usize,
     epoll: Epoll,
-    /// Wakes a loop that has a schedule. Unlike a timeout of epoll it is exact to
-    /// microseconds, and the kernel adds no slack.
+    /// Wakes a loop that has a schedule. Unlike a timeout of epoll it is
+    /// exact to microseconds, and the kernel adds no slack.
     timer: Option<TimerFd>,
     armed: u64,
     epoch: Instant,

@@ -14,7 +14,8 @@
 //! 6. [`http`]: HTTP/1.1 for blocking code, on any kind of socket;
 //! 7. [`plan`] and [`answer`]: the calls and the own work of a request, and
 //!    what its client is told of them;
-//! 8. [`client`]: the two clients that the apps call the backend with;
+//! 8. [`client`]: the clients that the apps call the backend with;
+//!    [`grain`]: time limits that need not be set anew;
 //! 9. [`log`]: the slides' log lines; [`trace`]: the same for a machine to
 //!    read; [`shared`]: memory that outlives a fork.
 //!
@@ -30,6 +31,7 @@ pub mod client;
 pub mod deployment;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+pub mod grain;
 pub mod http;
 pub mod listener;
 pub mod log;

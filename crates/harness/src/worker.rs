@@ -19,6 +19,7 @@ use tracing::{error, warn};
 
 use crate::answer::{Answer, CallError};
 use crate::deployment::Deployment;
+use crate::grain::coarse;
 use crate::http::{self, Socket};
 use crate::log;
 use crate::overload::Overload;
@@ -235,11 +236,7 @@ impl Write for Client<'_> {
 
 impl Socket for Client<'_> {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
-        // What is left of a head's time is never twice the same. In whole
-        // hundredths of a second it nearly always is, and stays as it was.
-        let hundredths = timeout.as_nanos().div_ceil(LIMIT_GRAIN.as_nanos());
-        let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
-        let limit = LIMIT_GRAIN.saturating_mul(hundredths);
+        let limit = coarse(timeout, LIMIT_GRAIN);
         if self.read_limit.replace(limit) == limit {
             return Ok(());
         }

@@ -116,8 +116,8 @@ fn rows(item: &Item<'_>) -> Vec<Row> {
         deployment, shape, ..
     } = item;
     let row = |run: &Run| {
-        let concurrency = run.requests.map_or(1, |_| run.concurrency);
-        let requests = run.requests.unwrap_or(1);
+        let concurrency = run.at_once();
+        let requests = run.count();
         let bound = shape.bound(requests, concurrency as u64);
         Row {
             deployment: deployment.name.clone(),
@@ -146,7 +146,7 @@ fn least(item: &Item<'_>) -> Duration {
 }
 
 fn bound(item: &Item<'_>, run: &Run) -> Duration {
-    let requests = run.requests.unwrap_or(1);
+    let requests = run.count();
     item.shape.bound(requests, run.concurrency as u64)
 }
 

@@ -100,6 +100,16 @@ fn the_hammers_default() -> usize {
 }
 
 impl Run {
+    /// How many requests it has.
+    pub(crate) fn count(&self) -> u64 {
+        self.requests.unwrap_or(1)
+    }
+
+    /// How many of them are under way at a time, at the most.
+    pub(crate) fn at_once(&self) -> usize {
+        self.requests.map_or(1, |_| self.concurrency)
+    }
+
     pub(crate) fn name(&self) -> String {
         match (self.requests, self.concurrency) {
             (None, _) => "curl".to_owned(),

@@ -78,9 +78,7 @@ impl Subject<'_> {
         let family = Family::of(self.server.pid());
         self.backend.reset()?;
         let before = family.cpu();
-        let concurrency = run.requests.map_or(1, |_| run.concurrency);
-        let requests = run.requests.unwrap_or(1);
-        let expected = self.shape.bound(requests, concurrency as u64);
+        let expected = self.shape.bound(run.count(), run.at_once() as u64);
         let watch = Watch::begin(self.server.pid(), expected);
         let began = file::now();
         let mut evidence = match run.requests {

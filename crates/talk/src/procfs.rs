@@ -31,6 +31,13 @@ impl Family {
         all.filter_map(|&worker| peak_memory(worker)).max()
     }
 
+    /// What all workers have resident together, now, in bytes; one that has
+    /// just ended has nothing.
+    pub(crate) fn memory(&self) -> u64 {
+        let each = self.workers.iter().copied();
+        each.filter_map(|worker| memory(worker, "VmRSS:")).sum()
+    }
+
     /// The threads and the resident bytes of all workers together, now.
     pub(crate) fn size(&self) -> Option<(usize, u64)> {
         let each = self.workers.iter().map(|&worker| size(worker));

@@ -12,14 +12,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(total: Duration) -> Self {
-        let bar = ProgressBar::new(millis(total));
-        let style =
-            ProgressStyle::with_template("[{bar:30}] {percent}% · {msg}");
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Self {
-            bar,
+            bar: bar(millis(total)),
             done: Duration::ZERO,
         }
     }
@@ -61,6 +55,16 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar of so many parts, as every command has it.
+pub(crate) fn bar(parts: u64) -> ProgressBar {
+    let bar = ProgressBar::new(parts);
+    let style = ProgressStyle::with_template("[{bar:30}] {percent}% · {msg}");
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -234,8 +234,7 @@ fn capacity(
 }
 
 fn memory(server: &Server) -> u64 {
-    let workers = Family::of(server.pid()).workers.into_iter();
-    workers.filter_map(|w| procfs::memory(w, "VmRSS:")).sum()
+    Family::of(server.pid()).memory()
 }
 
 fn files(server: &Server) -> usize {

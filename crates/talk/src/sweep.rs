@@ -5,7 +5,8 @@
 //! 2. sweep/rounds.rs: the order of all of it; groups.rs: who is measured
 //!    side by side; pace.rs: how long steps are;
 //! 3. sweep/lane.rs: a model's way through a round; knee.rs: the search for
-//!    the highest rate that holds; held.rs: whether one did;
+//!    the highest rate that holds; held.rs: whether one did; most.rs: what
+//!    arithmetic allows at the most;
 //! 4. sweep/stand.rs, step.rs, meter.rs, hopeless.rs: how a step is measured;
 //!    stall.rs: the drill in which the backend freezes;
 //! 5. sweep/record.rs, journal.rs, kept.rs: what is kept, and how a sweep
@@ -23,6 +24,7 @@ mod kept;
 mod knee;
 mod lane;
 mod meter;
+mod most;
 mod pace;
 mod progress;
 mod record;
@@ -40,6 +42,7 @@ use workload::Workload;
 use self::answer::Answer;
 use self::asked::Asked;
 use self::journal::Journal;
+use self::kept::Kept;
 pub(crate) use self::record::Target;
 use self::rounds::Rounds;
 use self::show::show;
@@ -96,7 +99,7 @@ pub(crate) fn answered(
     options: &options::Answered,
 ) -> Result<bool> {
     let folder = folder(site, options.folder.as_deref());
-    let (sweep, steps) = kept::read(&folder)?;
+    let Kept { sweep, steps, .. } = kept::read(&folder)?;
     let path = folder.join(kept::STEPS);
     let workload = Workload::parse(&path, &sweep.workload)
         .context("the record has no workload")?;

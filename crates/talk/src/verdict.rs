@@ -53,7 +53,7 @@ pub(crate) fn faults(
     run: Run,
     evidence: &Evidence,
 ) -> Vec<Fault> {
-    let requests = run.requests.unwrap_or(1);
+    let requests = run.count();
     let concurrency = match run.requests {
         None => 1,
         Some(_) => run.concurrency as u64,

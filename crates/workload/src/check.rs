@@ -24,6 +24,8 @@ pub struct BadValue {
 }
 
 impl Workload {
+    /// Looks for values that no workload may have.
+    ///
     /// # Errors
     ///
     /// The first value that is bad. A workload that was read from a file has

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::bound::Shape;
 use crate::catalogue::{Deployment, cores};
+use crate::procfs;
 use crate::site::Site;
 
 /// Nobody sees to it that the workers of a server get equal shares of its
@@ -52,7 +53,7 @@ impl Limits {
             .context("cannot raise the limit on open files")?;
         Ok(Self {
             cores: cores(),
-            memory_bytes: memory(),
+            memory_bytes: procfs::memory_of_machine(),
             files,
             ports: ports()?,
         })
@@ -100,13 +101,6 @@ impl Limits {
             backends: backends.collect::<Result<_>>()?,
         })
     }
-}
-
-fn memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
 }
 
 fn ports() -> Result<u64> {

@@ -58,7 +58,7 @@ impl Trial<'_> {
     pub(super) fn run(&self, observe: impl Fn(Duration)) -> Result<Row> {
         let servers = self.backends()?;
         let mut app = self.app()?;
-        let idle = memory(&app);
+        let idle = Family::of(app.pid()).memory();
         let mut seen = Seen::default();
         let load = self.load()?;
         let outcome = hammer::run(&load, |snapshot| {
@@ -210,18 +210,12 @@ impl Seen {
         self.began.get_or_insert(now);
         self.ended = Some(now);
         self.in_flight.push(snapshot.in_flight);
-        self.memory = self.memory.max(memory(app));
+        self.memory = self.memory.max(Family::of(app.pid()).memory());
     }
 }
 
 fn cpu(server: &Server) -> Option<Duration> {
     Family::of(server.pid()).cpu()
-}
-
-/// What all workers have resident.
-fn memory(server: &Server) -> u64 {
-    let size = Family::of(server.pid()).size();
-    size.map_or(0, |(_, bytes)| bytes)
 }
 
 /// Of all backends together. That their peaks were at the same time is to be

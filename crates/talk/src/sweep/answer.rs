@@ -30,6 +30,7 @@ use workload::Workload;
 
 use self::choice::{Choice, Holder, choose};
 use self::cost::Cost;
+pub(crate) use self::figures::quantile;
 use self::knee::{Bracket, Knee};
 use self::law::Law;
 pub(crate) use self::page::page;
@@ -38,6 +39,7 @@ use self::sizing::Sizing;
 use self::stall::Recovery;
 pub(crate) use self::table::{markdown, terminal};
 use super::held::{TIMEOUT, held};
+use super::most::most;
 use super::record::{Load, Model, Step, Sweep, Target};
 
 /// All that is shown of a sweep.
@@ -374,14 +376,6 @@ fn brackets(
     }
     let rounds = rounds.values();
     rounds.map(|tried| Bracket::of(tried, most)).collect()
-}
-
-/// No load has more answers a second than this: the model's slots, and the
-/// cores, would have no moment to spare.
-fn most(model: &Model, mean: f64, sweep: &Sweep, workload: &Workload) -> f64 {
-    let by_slots = model.slots.map_or(f64::INFINITY, |n| n as f64 / mean);
-    let work = workload.work.as_secs_f64();
-    by_slots.min(sweep.machine.cores as f64 / work)
 }
 
 /// The rate of an open loop's step.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit};
 use workload::{Call, Delay, Workload};
 
+use super::answer;
 use super::held::TIMEOUT;
 use super::record::{self, Machine, Model, Target, VERSION};
 use crate::bound::Shape;
@@ -24,6 +25,8 @@ pub(super) struct Asked<'a> {
     pub(super) workload: Workload,
     /// In the order of the sweep's models.
     pub(super) deployments: Vec<&'a Deployment>,
+    /// The places of the models that can hold the target at all.
+    pub(super) able: Vec<usize>,
 }
 
 impl<'a> Asked<'a> {
@@ -41,12 +44,7 @@ impl<'a> Asked<'a> {
         {
             bail!("--fail-if-not {name}: it is not among those to sweep");
         }
-        if !models
-            .iter()
-            .any(|model| can_hold(model, &workload, &target))
-        {
-            bail!(hopeless(&models, &workload, &target));
-        }
+        let able = able(&models, &workload, &target)?;
         let rounds = options.rounds.unwrap_or(match options.quick {
             true => 3,
             false => 6,
@@ -66,30 +64,52 @@ impl<'a> Asked<'a> {
             sweep,
             workload,
             deployments,
+            able,
         })
     }
 }
 
-/// Whether a request that is alone is quick enough. Load makes none quicker.
-pub(super) fn can_hold(
-    model: &Model,
+/// The places of those of whom a request that is alone is quick enough. Load
+/// makes none quicker.
+fn able(
+    models: &[Model],
     workload: &Workload,
     target: &Target,
-) -> bool {
-    alone(model.at_once, workload, target) <= target.seconds
+) -> Result<Vec<usize>> {
+    // Drawn from thousands of requests, and the same for many models.
+    let alone = [false, true].map(|at_once| {
+        let mut models = models.iter();
+        let wanted = models.any(|model| model.at_once == at_once);
+        let alone = || {
+            workload
+                .time(at_once, target.quantile, TIMEOUT)
+                .as_secs_f64()
+        };
+        wanted.then(alone)
+    });
+    let able = models.iter().enumerate().filter(|(_, model)| {
+        let alone = alone[usize::from(model.at_once)];
+        alone.is_some_and(|alone| alone <= target.seconds)
+    });
+    let able: Vec<_> = able.map(|(place, _)| place).collect();
+    if able.is_empty() {
+        let [in_turn, at_once] = alone;
+        bail!(hopeless(in_turn, at_once, target));
+    }
+    Ok(able)
 }
 
-fn alone(at_once: bool, workload: &Workload, target: &Target) -> f64 {
-    let alone = workload.time(at_once, target.quantile, TIMEOUT);
-    alone.as_secs_f64()
-}
-
-fn hopeless(models: &[Model], workload: &Workload, target: &Target) -> String {
-    let at_once = models.iter().any(|model| model.at_once);
-    let alone = alone(at_once, workload, target);
+/// `in_turn` and `at_once` are the seconds of a request that is alone, where
+/// a model makes its calls so.
+fn hopeless(
+    in_turn: Option<f64>,
+    at_once: Option<f64>,
+    target: &Target,
+) -> String {
+    let alone = at_once.or(in_turn).unwrap_or_default();
     let how = match at_once {
-        true => "all at once where they can be",
-        false => "one after the other",
+        Some(_) => "all at once where they can be",
+        None => "one after the other",
     };
     format!(
         "no model here can hold {target}: a request that is alone takes \
@@ -213,9 +233,8 @@ impl FromStr for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // As near to what was typed as a number can be told.
-        let percent = (self.quantile * 1e8).round() / 1e6;
         let thousandths = (self.seconds * 1e6).round() / 1e3;
-        write!(f, "p{percent}={thousandths}ms")
+        write!(f, "{}={thousandths}ms", answer::quantile(self.quantile))
     }
 }
 

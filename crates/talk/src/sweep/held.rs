@@ -25,7 +25,7 @@ pub(crate) fn held(step: &Step, target: &Target, workload: &Workload) -> bool {
     step.answered > 0
         && step.target_seconds <= target.seconds
         && ended as f64 >= ENDED * step.requests as f64
-        && failed as f64 <= failures(step.requests, failing(workload))
+        && failed as f64 <= failures(step.requests, failing(workload), CHANCE)
 }
 
 /// The share of the requests that fails whatever the model does: a request
@@ -35,11 +35,12 @@ pub(crate) fn failing(workload: &Workload) -> f64 {
     1.0 - answered.product::<f64>()
 }
 
-/// How many failures of so many requests say nothing against a model.
-fn failures(requests: u64, share: f64) -> f64 {
+/// How many failures of so many requests say nothing against a model, where
+/// this share fails by itself and chance may take so many standard deviations.
+pub(crate) fn failures(requests: u64, share: f64, chance: f64) -> f64 {
     let requests = requests as f64;
     let deviation = (requests * share * (1.0 - share)).sqrt();
-    requests * share + CHANCE * deviation
+    requests * share + chance * deviation
 }
 
 #[cfg(test)]
@@ -48,12 +49,12 @@ mod tests {
 
     #[test]
     fn no_failure_is_allowed_where_the_workload_has_none() {
-        assert_eq!(failures(10_000, 0.0), 0.0);
+        assert_eq!(failures(10_000, 0.0, CHANCE), 0.0);
     }
 
     #[test]
     fn chance_may_add_some_to_the_workloads_own() {
-        let allowed = failures(1000, 0.01);
+        let allowed = failures(1000, 0.01, CHANCE);
         assert!(allowed > 15.0 && allowed < 20.0, "{allowed}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hammer::Snapshot;
 
+use super::held::failures;
 use super::record::Target;
 
 /// Failures that chance allows beyond what is to be expected, in standard
@@ -27,15 +28,14 @@ impl Hope {
     /// Of a step of so many requests, of which this share fails by itself.
     pub(super) fn of(target: &Target, requests: u64, failing: f64) -> Self {
         let count = requests as f64;
-        let own = count * failing;
-        let deviation = (own * (1.0 - failing)).sqrt();
+        let own = failures(requests, failing, CHANCE);
         let may_be_late = count * (1.0 - target.quantile);
         Self {
             requests,
             limit: Duration::from_secs_f64(target.seconds),
             late: 0,
             may_be_late: may_be_late as u64,
-            may_fail: (own + CHANCE * deviation + may_be_late) as u64,
+            may_fail: (own + may_be_late) as u64,
             all_sent: None,
         }
     }

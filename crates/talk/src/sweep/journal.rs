@@ -55,19 +55,18 @@ impl Journal {
     }
 
     fn go_on(&mut self, folder: &Path, sweep: &Sweep) -> Result<()> {
-        let (kept, steps) = kept::read(folder)?;
-        if let Some(what) = difference(&kept, sweep) {
+        let kept = kept::read(folder)?;
+        if let Some(what) = difference(&kept.sweep, sweep) {
             bail!(
                 "it is of a sweep with another {what}; leave out --resume to \
                  begin afresh, or name another --output"
             );
         }
-        self.steps = steps;
+        self.steps = kept.steps;
         // A line that was cut off is measured again.
-        let text = fs::read(folder.join(STEPS))?;
-        let whole = kept::whole(&text) as u64;
-        self.file.set_len(whole)?;
-        self.file.seek(SeekFrom::Start(whole))?;
+        let length = kept.length as u64;
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length))?;
         Ok(())
     }
 

@@ -11,17 +11,27 @@ use super::record::{Step, Sweep, VERSION};
 /// The file of a sweep's folder.
 pub(crate) const STEPS: &str = "steps.jsonl";
 
-/// Reads what was asked for and measured. A last line that was not written
-/// to its end, by a sweep that was killed, is as if it were not there.
-pub(crate) fn read(folder: &Path) -> Result<(Sweep, Vec<Step>)> {
+/// What was asked for and measured.
+pub(crate) struct Kept {
+    pub(crate) sweep: Sweep,
+    pub(crate) steps: Vec<Step>,
+    /// How many bytes these have in the file.
+    pub(crate) length: usize,
+}
+
+/// Reads a record. A last line that was not written to its end, by a sweep
+/// that was killed, is as if it were not there.
+pub(crate) fn read(folder: &Path) -> Result<Kept> {
     let path = folder.join(STEPS);
     let text = fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn parse(text: &str) -> Result<(Sweep, Vec<Step>)> {
-    let (head, rest) = text[..whole(text.as_bytes())]
+fn parse(text: &str) -> Result<Kept> {
+    // What follows the last end of a line was not written to its own.
+    let length = text.rfind('\n').map_or(0, |at| at + 1);
+    let (head, rest) = text[..length]
         .split_once('\n')
         .context("no record of a sweep")?;
     let version: Head =
@@ -38,14 +48,11 @@ fn parse(text: &str) -> Result<(Sweep, Vec<Step>)> {
         serde_json::from_str(line)
             .with_context(|| format!("line {} is no step", at + 2))
     });
-    Ok((sweep, steps.collect::<Result<_>>()?))
-}
-
-/// How much of a record is lines that were written to their end.
-pub(crate) fn whole(text: &[u8]) -> usize {
-    text.iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1)
+    Ok(Kept {
+        sweep,
+        steps: steps.collect::<Result<_>>()?,
+        length,
+    })
 }
 
 /// What the record of any version has.

@@ -8,6 +8,7 @@ use workload::Workload;
 use super::groups::COST;
 use super::held::TIMEOUT;
 use super::knee;
+use super::most::most;
 use super::record::{Model, Sweep};
 use super::stall::FREEZE;
 
@@ -171,9 +172,8 @@ impl Outlook {
         let cost = work + COST * requests;
         let of = |model: &Model| {
             let mean = if model.at_once { at_once } else { in_turn };
-            let slots = model.slots.map_or(f64::INFINITY, |n| n as f64);
-            let by_slots = slots / mean.as_secs_f64();
-            let most = by_slots.min(cores / work).min(FASTEST);
+            let most = most(model, mean.as_secs_f64(), sweep, workload);
+            let most = most.min(FASTEST);
             Self {
                 mean,
                 most,

@@ -4,7 +4,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+
+use crate::progress::bar;
 
 /// How far a sweep is. Many may tell of it at the same time.
 pub(super) struct Progress {
@@ -16,14 +18,8 @@ pub(super) struct Progress {
 impl Progress {
     /// Of pieces that take so long, about, one after the other.
     pub(super) fn new(pieces: Vec<Duration>) -> Self {
-        let bar = ProgressBar::new(1000);
-        let style =
-            ProgressStyle::with_template("[{bar:30}] {percent}% · {msg}");
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Self {
-            bar,
+            bar: bar(1000),
             clock: Mutex::new(Clock::new(pieces)),
             begun: Instant::now(),
         }

@@ -17,7 +17,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
 use super::answer::{self, Size};
-use super::asked::{self, Asked};
+use super::asked::Asked;
 use super::groups::groups;
 use super::held::held;
 use super::journal::Journal;
@@ -46,8 +46,6 @@ pub(super) struct Rounds<'a> {
     pace: Pace,
     /// Of each model, in the order of the sweep's.
     outlooks: Vec<Outlook>,
-    /// The places of the models that can hold the target at all.
-    able: Vec<usize>,
     journal: Mutex<Journal>,
     /// Whether one gave up, so that the others may.
     is_over: AtomicBool,
@@ -62,9 +60,6 @@ impl<'a> Rounds<'a> {
         journal: Journal,
     ) -> Self {
         let sweep = &asked.sweep;
-        let able = sweep.models.iter().enumerate().filter(|(_, model)| {
-            asked::can_hold(model, &asked.workload, &sweep.target)
-        });
         Self {
             site,
             interrupt,
@@ -72,7 +67,6 @@ impl<'a> Rounds<'a> {
             workload,
             pace: Pace::of(sweep),
             outlooks: Outlook::all(sweep, &asked.workload),
-            able: able.map(|(place, _)| place).collect(),
             journal: Mutex::new(journal),
             is_over: AtomicBool::new(false),
         }
@@ -120,7 +114,7 @@ impl<'a> Rounds<'a> {
         let seed = self.asked.sweep.seed;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(round.into());
-        let mut places = self.able.clone();
+        let mut places = self.asked.able.clone();
         places.shuffle(&mut random);
         let cores = self.asked.sweep.machine.cores as usize;
         groups(places, |&place| self.outlooks[place].needs, cores)
@@ -211,8 +205,7 @@ impl<'a> Rounds<'a> {
     ) -> Result<()> {
         let frame = self.frame(place, round, beside);
         let deployment = self.asked.deployments[place];
-        let over = || self.is_over.load(Ordering::Relaxed);
-        let ground = self.ground(&over);
+        let ground = self.ground();
         let lane = Lane::new(frame, deployment, ground, &self.journal);
         let found = lane.run()?;
         let target = self.asked.sweep.target;
@@ -256,8 +249,7 @@ impl<'a> Rounds<'a> {
         let Some(rate) = self.half(place).filter(enough) else {
             return Ok(());
         };
-        let over = || self.is_over.load(Ordering::Relaxed);
-        let ground = self.ground(&over);
+        let ground = self.ground();
         let deployment = self.asked.deployments[place];
         let first = self.outlooks[place].first_requests();
         let mut stand = Stand::up(ground, deployment, &[], first)?;
@@ -326,8 +318,7 @@ impl<'a> Rounds<'a> {
         if *threads != models[place].threads {
             options.push(format!("--threads={threads}"));
         }
-        let over = || self.is_over.load(Ordering::Relaxed);
-        let ground = self.ground(&over);
+        let ground = self.ground();
         let deployment = self.asked.deployments[place];
         let first = processes * threads;
         let mut stand = Stand::up(ground, deployment, &options, first)?;
@@ -359,15 +350,12 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn ground<'b>(
-        &'b self,
-        is_over: &'b (dyn Fn() -> bool + Sync),
-    ) -> Ground<'b> {
+    fn ground(&self) -> Ground<'_> {
         Ground {
             site: self.site,
             interrupt: self.interrupt,
             workload: self.workload,
-            is_over,
+            is_over: &self.is_over,
         }
     }
 

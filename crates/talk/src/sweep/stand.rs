@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -31,7 +32,7 @@ pub(super) struct Ground<'a> {
     /// The file of the workload.
     pub(super) workload: &'a Path,
     /// Whether somebody else gave up already.
-    pub(super) is_over: &'a (dyn Fn() -> bool + Sync),
+    pub(super) is_over: &'a AtomicBool,
 }
 
 /// There is no need to go on.
@@ -189,6 +190,7 @@ impl<'a> Stand<'a> {
         let Ground {
             interrupt, is_over, ..
         } = self.ground;
+        let is_over = || is_over.load(Ordering::Relaxed);
         let outcome = hammer::run(load, |snapshot| {
             match interrupt.check().is_err() || is_over() {
                 true => ControlFlow::Break(()),

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::figures::{bytes, duration, figure, quantile, rate, short, target};
 use super::plots::Drawn;
 use super::sizing::Sizing;
-use super::table::{HEAD, heading, machine, note, rows};
+use super::table::{HEAD, heading, machine, note, recovered, rows};
 use super::words::shape;
 use super::{Answer, Standing};
 use crate::report::{document, model};
@@ -147,10 +147,7 @@ fn stall(drawn: &Drawn<'_>) -> Markup {
         let row = vec![
             standing.model.clone(),
             rate(drill.rate),
-            match drill.seconds {
-                Some(seconds) => duration(seconds),
-                None => format!("over {}", duration(drill.watched_seconds)),
-            },
+            recovered(&drill),
             format!("{} of {}", drill.failed, drill.requests),
         ];
         Some((class(standing), row))

@@ -208,8 +208,8 @@ impl Grows {
 }
 
 /// The fewest slots of which, with so many requests in hand, a tenth is free
-/// and no more than the `late` share of the requests wait longer than `room` times what a request
-/// takes.
+/// and no more than the `late` share of the requests wait longer than `room`
+/// times what a request takes.
 fn slots(in_hand: f64, room: f64, late: f64) -> u64 {
     if in_hand > MANY {
         return (in_hand / BUSY).ceil() as u64;

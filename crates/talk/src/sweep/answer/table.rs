@@ -2,6 +2,7 @@
 
 use super::figures::{between, bytes, duration, rate, short, target};
 use super::interval::confident;
+use super::stall::Recovery;
 use super::{Answer, Outcome, Standing};
 use crate::sweep::record::Sweep;
 use crate::table::{piped, plain};
@@ -104,13 +105,6 @@ fn row(standing: &Standing) -> Vec<String> {
     let cost = standing.cost.as_ref();
     let figure =
         |show: fn(&super::cost::Cost) -> String| cost.map_or_else(dash, show);
-    let recovers =
-        standing.recovery.map_or_else(dash, |recovery| {
-            match recovery.seconds {
-                Some(seconds) => duration(seconds),
-                None => format!("over {}", duration(recovery.watched_seconds)),
-            }
-        });
     vec![
         standing.model.clone(),
         holds(standing),
@@ -120,12 +114,20 @@ fn row(standing: &Standing) -> Vec<String> {
         figure(|cost| bytes(cost.request_bytes.median)),
         figure(|cost| short(cost.threads.median)),
         figure(|cost| short(cost.switches.median)),
-        recovers,
+        standing.recovery.as_ref().map_or_else(dash, recovered),
         match &standing.ties[..] {
             [] => dash(),
             ties => ties.join(", "),
         },
     ]
+}
+
+/// How long a model took to recover, or at the least.
+pub(crate) fn recovered(recovery: &Recovery) -> String {
+    match recovery.seconds {
+        Some(seconds) => duration(seconds),
+        None => format!("over {}", duration(recovery.watched_seconds)),
+    }
 }
 
 fn holds(standing: &Standing) -> String {
