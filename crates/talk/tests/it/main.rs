@@ -14,7 +14,6 @@ mod backend_lives;
 mod bench;
 mod caveats;
 mod failures;
-mod known_answers;
 mod lives;
 mod names;
 mod overload;

@@ -58,6 +58,36 @@ fn one_short_call_at_a_low_rate_needs_no_more_than_basic() {
         let holds = &standing(&answer, model)["holds_rate"];
         assert_eq!(holds, true, "{model}: {answer:#}");
     }
+    let words = answer["words"].to_string();
+    assert!(words.contains("no more than 200/s"), "{words}");
+}
+
+/// A machine that is busy with other tests may spoil a step, and then the
+/// answer has to say so. Whichever it is, it may not be wrong.
+#[test]
+fn a_wide_fan_out_at_a_high_rate_is_held_by_none_that_blocks() {
+    let output = TempDir::new().unwrap();
+    let result = run(sweep(
+        output.path(),
+        "thread async native --calls 20 --delay 0.2 --target p99=600ms \
+         --rate 200/s --rounds 1 --no-stall --json",
+    ));
+    let answer = answer(&result);
+    // Twenty calls in sequence take four seconds, whoever makes them.
+    assert_eq!(standing(&answer, "thread")["outcome"], "too_slow");
+    assert_eq!(standing(&answer, "thread")["holds_rate"], false);
+    // Two requests at a time are ten a second.
+    let standings = answer["standings"].as_array().unwrap();
+    let holding = standings.iter().filter(|s| s["holds_rate"] == true);
+    let holding = holding.map(|s| s["model"].as_str().unwrap());
+    let holding: Vec<_> = holding.collect();
+    assert!(!holding.contains(&"async"), "{answer:#}");
+    let Some(taken) = answer["choice"]["model"].as_str() else {
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        eprintln!("skipped: the machine is too busy for any: {stderr}");
+        return;
+    };
+    assert_eq!((taken, holding), ("native", vec!["native"]), "{answer:#}");
 }
 
 #[test]
