@@ -110,13 +110,13 @@ pub struct Keys {
     pub processes: Option<Processes>,
     /// Threads that take requests, per worker
     #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    pub threads: Option<Count>,
     /// Coroutines that take requests, per worker
     #[arg(long, value_name = "N")]
-    pub coroutines: Option<NonZeroUsize>,
+    pub coroutines: Option<Count>,
     /// Requests at a time, per thread of a worker [default: no limit]
     #[arg(long, value_name = "N")]
-    pub in_flight: Option<NonZeroUsize>,
+    pub in_flight: Option<Count>,
     /// Make the plan in each worker, after the fork
     #[arg(long, value_name = "BOOL", num_args = 0..=1,
           default_missing_value = "true")]
@@ -180,7 +180,7 @@ pub struct Keys {
     pub server: Option<Server>,
     /// Make the calls on a pool of N threads per core
     #[arg(long, value_name = "N")]
-    pub pool_per_core: Option<NonZeroUsize>,
+    pub pool_per_core: Option<Count>,
 }
 
 /// The keys that only some apps have a use for; the rest serve them all.
@@ -389,7 +389,7 @@ impl Keys {
     }
 
     fn settle(self) -> Deployment {
-        let count = |n: Option<NonZeroUsize>| n.map_or(1, NonZeroUsize::get);
+        let count = |n: Option<Count>| n.map_or(1, |n: Count| n.0);
         let limits = Limits::default();
         let seconds = |s: Option<Seconds>, or| s.map_or(or, |s: Seconds| s.0);
         let heavy = if self.workload.is_some() { 0.0 } else { 1.0 };
@@ -398,7 +398,7 @@ impl Keys {
             processes: self.processes.map_or(1, Processes::count),
             threads: count(self.threads),
             coroutines: count(self.coroutines),
-            in_flight: self.in_flight.map(NonZeroUsize::get),
+            in_flight: self.in_flight.map(|n| n.0),
             lazy_apps: self.lazy_apps.unwrap_or(false),
             listen: self.listen.map_or(1024, |backlog| backlog.0),
             backend: self
@@ -430,7 +430,7 @@ impl Keys {
             client: self.client.unwrap_or(Library::Reqwest),
             http2: self.http2.unwrap_or(false),
             server: self.server.unwrap_or(Server::Harness),
-            pool_per_core: self.pool_per_core.map(NonZeroUsize::get),
+            pool_per_core: self.pool_per_core.map(|n| n.0),
         }
     }
 }
@@ -470,11 +470,31 @@ impl FromStr for Http {
     }
 }
 
+/// A number of threads, coroutines or requests: 1 or more, and no more than
+/// any machine has room for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Count(usize);
+
+/// More is a slip of the finger, and would end in a panic.
+const MOST: usize = 1_000_000;
+const MOST_PROCESSES: usize = 1000;
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count) if (1..=MOST).contains(&count) => Ok(Self(count)),
+            _ => Err(format!("`{text}` is no count; give 1 to {MOST}")),
+        }
+    }
+}
+
 /// A number of workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Processes {
-    /// This many.
-    Count(NonZeroUsize),
+    /// This many, 1 or more.
+    Count(usize),
     /// One per core.
     Cores,
 }
@@ -483,7 +503,7 @@ impl Processes {
     /// The number of workers on this machine.
     pub fn count(self) -> usize {
         match self {
-            Self::Count(count) => count.get(),
+            Self::Count(count) => count,
             Self::Cores => cores(),
         }
     }
@@ -496,9 +516,15 @@ impl FromStr for Processes {
         if text == "cores" {
             return Ok(Self::Cores);
         }
-        text.parse().map(Self::Count).map_err(|_| {
-            format!("`{text}` workers cannot serve; give 1 or more, or `cores`")
-        })
+        match text.parse() {
+            Ok(count) if (1..=MOST_PROCESSES).contains(&count) => {
+                Ok(Self::Count(count))
+            }
+            _ => Err(format!(
+                "`{text}` workers cannot serve; give 1 to {MOST_PROCESSES}, or \
+                 `cores`"
+            )),
+        }
     }
 }
 
@@ -626,7 +652,7 @@ macro_rules! deserialize_as_flag {
 }
 
 deserialize_as_flag!(
-    Http, Processes, Backlog, Backend, Seconds, Heartbeat, Delay
+    Http, Count, Processes, Backlog, Backend, Seconds, Heartbeat, Delay
 );
 
 struct AsFlag;
@@ -725,7 +751,10 @@ mod tests {
         let cases = [
             ("http = \":1\"\nproceses = 4", "2: unknown field `proceses`"),
             ("processes = 0", "1: processes: `0` workers cannot serve"),
-            ("\n\nthreads = 0", "3: threads: invalid value: integer `0`"),
+            ("processes = 1001", "1: processes: `1001` workers cannot"),
+            ("\n\nthreads = 0", "3: threads: `0` is no count; give 1 to"),
+            ("threads = 1000001", "1: threads: `1000001` is no count"),
+            ("threads = 1.5", "1: threads: `1.5` is no count"),
             ("http = \"5001\"", "1: http: `5001` is no address"),
             ("timeout = 0", "1: timeout: `0` is no time limit"),
             ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
@@ -794,7 +823,7 @@ mod tests {
     #[test]
     fn a_flag_of_another_app_is_refused() {
         let flags = Keys {
-            pool_per_core: NonZeroUsize::new(5),
+            pool_per_core: Some(Count(5)),
             ..Keys::default()
         };
         let error = Deployment::load("app-test", &[], None, flags);
