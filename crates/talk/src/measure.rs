@@ -13,7 +13,7 @@ use crate::bound::Shape;
 use crate::catalogue::Run;
 use crate::deploy::Server;
 use crate::interrupt::Interrupt;
-use crate::procfs::Family;
+use crate::procfs::{Family, REPLACED};
 use crate::trace::file;
 use crate::trace::timeline::Timeline;
 use crate::watch::{Look, Watch};
@@ -95,6 +95,9 @@ impl Subject<'_> {
             .and_then(|before| Some(family.cpu()?.saturating_sub(before)));
         if let Some(status) = self.server.ended()? {
             bail!(self.server.obituary(status));
+        }
+        if !family.is_whole() {
+            evidence.flaws.push(REPLACED.to_owned());
         }
         let count = u32::try_from(evidence.requests).unwrap_or(u32::MAX);
         evidence.cpu_per_request = cpu.map(|cpu| cpu / count.max(1));

@@ -4,6 +4,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
+/// Why a measurement of a family that [is not whole](Family::is_whole) at
+/// its end does not hold.
+pub(crate) const REPLACED: &str = "a worker was replaced meanwhile";
+
 /// A master and its workers.
 pub(crate) struct Family {
     master: u32,
@@ -16,6 +20,11 @@ impl Family {
             master,
             workers: children(master),
         }
+    }
+
+    /// Whether its workers are the ones that its master has now.
+    pub(crate) fn is_whole(&self) -> bool {
+        children(self.master) == self.workers
     }
 
     /// Processor time of all its threads so far; `None` where the kernel

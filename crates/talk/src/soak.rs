@@ -164,7 +164,7 @@ fn one(
         max_connections: 2000,
     };
     let load = load(deployment, port, Stop::After(length), schedule);
-    let workers = Family::of(server.pid()).workers;
+    let family = Family::of(server.pid());
     let mut looked = Duration::ZERO;
     let mut settled = 0;
     let mut last = 0;
@@ -190,7 +190,7 @@ fn one(
         memory: (settled, last),
         files: (idle.0, files(&server)),
         threads: (idle.1, threads(&server)),
-        same_workers: Family::of(server.pid()).workers == workers,
+        same_workers: family.is_whole(),
     };
     server.stop()?;
     Ok(soaked)

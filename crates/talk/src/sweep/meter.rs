@@ -10,7 +10,6 @@ use crate::watch::Watch;
 
 /// Somebody who measures what a load costs.
 pub(super) struct Meter {
-    master: u32,
     app: Family,
     backend: Family,
     watch: Watch,
@@ -47,7 +46,6 @@ impl Meter {
     pub(super) fn begin(app: u32, backend: u32, lasts: Duration) -> Self {
         let family = Family::of(app);
         Self {
-            master: app,
             watch: Watch::begin(app, lasts),
             cpu: family.cpu(),
             switches: family.switches(),
@@ -93,7 +91,7 @@ impl Meter {
             app_busy,
             backend_busy,
             others,
-            same_workers: Family::of(self.master).workers == self.app.workers,
+            same_workers: self.app.is_whole(),
         }
     }
 }

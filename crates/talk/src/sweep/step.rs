@@ -16,6 +16,7 @@ use super::pace::{Outlook, Pace};
 use super::record::{Load, Step, Sweep};
 use super::stand::Stand;
 use crate::measure;
+use crate::procfs::REPLACED;
 
 /// Where the backend's busiest process, or the hammer, is busier than that,
 /// a step tells of it rather than of the model.
@@ -24,12 +25,11 @@ const BUSY: f64 = 0.9;
 /// such a share of the machine makes a difference.
 const IN_NEED: f64 = 0.5;
 const OTHERS: f64 = 0.15;
-const REPLACED: &str = "a worker was replaced meanwhile";
 /// A hammer that is late by that share of the target's time matters.
 const LATE: f64 = 0.02;
 /// The hammer's connections at most: every model at its limit at once has to
 /// fit beneath the limit on open files.
-const CONNECTIONS: f64 = 10_000.0;
+pub(super) const CONNECTIONS: f64 = 10_000.0;
 
 /// Whose step it is, and what it is held against.
 #[derive(Clone, Copy)]
