@@ -246,9 +246,10 @@ impl<'a> Rounds<'a> {
         // requests nothing can be told.
         let length = self.pace.drill(&self.outlooks[place]).as_secs_f64();
         let enough = |rate: &f64| rate * length >= FEWEST;
-        let Some(rate) = self.half(place).filter(enough) else {
+        let Some(half) = self.half(place).filter(enough) else {
             return Ok(());
         };
+        let rate = half.min(stall::highest(&self.outlooks[place]));
         let ground = self.ground();
         let deployment = self.asked.deployments[place];
         let first = self.outlooks[place].first_requests();

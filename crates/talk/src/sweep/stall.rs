@@ -12,9 +12,10 @@ use hammer::{Each, Load as HammerLoad, Stop};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::pace::Outlook;
 use super::record::{Load, Slice, Step};
 use super::stand::Stand;
-use super::step::Frame;
+use super::step::{CONNECTIONS, Frame};
 use crate::deploy::Server;
 use crate::procfs;
 
@@ -23,6 +24,13 @@ pub(super) const FREEZE: Duration = Duration::from_secs(1);
 const SLICE: Duration = Duration::from_millis(100);
 /// What the hammer needs until its first request is due.
 const HEAD_START: Duration = Duration::from_millis(5);
+
+/// The highest rate at which the hammer has connections for all that is due
+/// while nobody is answered. What it could not send would say nothing of a
+/// model.
+pub(super) fn highest(outlook: &Outlook) -> f64 {
+    CONNECTIONS / (FREEZE + 2 * outlook.mean).as_secs_f64()
+}
 
 /// Loads a deployment, freezes its backend, and looks on.
 pub(super) fn drill(

@@ -255,7 +255,7 @@ fn stall(answer: &Answer) -> Option<String> {
     });
     Some(format!(
         "When the backend had frozen for {}, each at half of its own highest \
-         rate, latency was again as before: {}.",
+         rate at most, latency was again as before: {}.",
         duration(mine.frozen_seconds),
         told.collect::<Vec<_>>().join("; ")
     ))
