@@ -183,6 +183,10 @@ impl Door<'_> {
                         let _permit = permit;
                         hold(connection, &begun, stopped).await;
                     });
+                    // Who has just taken one serves it before the next, which
+                    // another worker may have: else the first to wake would
+                    // take most of a burst, and the others have little to do.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     if let Some(pause) = worker::pause_after(&error) {

@@ -9,6 +9,8 @@
 mod asynchronous;
 #[cfg(feature = "ureq")]
 mod blocking;
+#[cfg(feature = "asynchronous")]
+mod multiplexed;
 
 #[cfg(feature = "asynchronous")]
 pub use asynchronous::Client;

@@ -33,7 +33,11 @@ pub(crate) async fn serve(
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT);
-    http.http2().max_concurrent_streams(STREAMS);
+    http.http2()
+        .max_concurrent_streams(STREAMS)
+        // Calls that are given up are what this server is for, and no attack.
+        .max_pending_accept_reset_streams(STREAMS as usize)
+        .max_local_error_reset_streams(None);
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop.readable());
     loop {
@@ -50,6 +54,9 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        // Answers that share a connection must not wait until the last one
+        // is acknowledged (Nagle's algorithm, RFC 896).
+        stream.set_nodelay(true).ok();
         let service = TowerToHyperService::new(router.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection.into_owned());

@@ -20,9 +20,15 @@ use rounds::{Server, Spread, build};
 
 /// Who takes part: a name, a program, what it is told, and how many requests
 /// at a time fill it; a blocking thread keeps to one connection.
-const CONTENDERS: [(&str, &str, &[&str], usize); 12] = [
+const CONTENDERS: [(&str, &str, &[&str], usize); 13] = [
     ("bare hyper", BARE, &["hyper", "1"], LOADED),
     ("native", "app-async", &["--client=hyper"], LOADED),
+    (
+        "native, HTTP/2",
+        "app-async",
+        &["--client=hyper", "--http2"],
+        LOADED,
+    ),
     (
         "coroutine",
         "app-coroutine",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Uri;
+use http::{Response, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::rt::Timer;
@@ -19,15 +19,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::redirect::Policy;
 
+use super::multiplexed::Multiplexed;
 use crate::answer::Failure;
 use crate::deployment::Library;
 use crate::plan::Plan;
 
 /// How long a connection may be idle.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// Streams that a connection may have before the server says how many: more
-/// than it will.
-const STREAMS: usize = 1 << 16;
 
 /// A client that keeps its connections, and a time limit for each call.
 #[derive(Clone, Debug)]
@@ -40,6 +38,7 @@ pub struct Client {
 enum Pool {
     Reqwest(reqwest::Client),
     Hyper(Arc<HyperClient>),
+    Multiplexed(Arc<Multiplexed>),
 }
 
 type HyperClient = legacy::Client<HttpConnector, Empty<Bytes>>;
@@ -56,7 +55,11 @@ impl Client {
     pub fn new(plan: &Plan, calls: usize) -> Result<Self, reqwest::Error> {
         let library = match plan.client() {
             Library::Reqwest => Pool::Reqwest(with_reqwest(plan, calls)?),
-            Library::Hyper => Pool::Hyper(Arc::new(with_hyper(plan, calls))),
+            Library::Hyper if plan.http2() => {
+                let multiplexed = Multiplexed::new(plan, connector());
+                Pool::Multiplexed(Arc::new(multiplexed))
+            }
+            Library::Hyper => Pool::Hyper(Arc::new(with_hyper(calls))),
         };
         let timeout = plan.timeout();
         Ok(Self { library, timeout })
@@ -75,6 +78,9 @@ impl Client {
                     Box::pin(get_with_reqwest(client, uri)).await
                 }
                 Pool::Hyper(client) => get_with_hyper(client, uri).await,
+                Pool::Multiplexed(client) => {
+                    Ok(successful(client.get(uri).await?)?.into_body())
+                }
             }
         };
         let mut answer = pin!(answer);
@@ -102,14 +108,18 @@ async fn get_with_hyper(
     client: &HyperClient,
     uri: &Uri,
 ) -> Result<Bytes, Failure> {
-    let answer = client.get(uri.clone()).await?;
+    let answer = successful(client.get(uri.clone()).await?)?;
+    let body = answer.into_body().collect().await?;
+    Ok(body.to_bytes())
+}
+
+fn successful<B>(answer: Response<B>) -> Result<Response<B>, Failure> {
     let status = answer.status();
     if !status.is_success() {
         let why = format!("http status: {}", status.as_u16());
         return Err(Failure::Other(why));
     }
-    let body = answer.into_body().collect().await?;
-    Ok(body.to_bytes())
+    Ok(answer)
 }
 
 fn with_reqwest(
@@ -130,16 +140,18 @@ fn with_reqwest(
     }
 }
 
-fn with_hyper(plan: &Plan, calls: usize) -> HyperClient {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
+fn with_hyper(calls: usize) -> HyperClient {
     legacy::Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(calls)
         .pool_idle_timeout(IDLE_LIMIT)
         .pool_timer(TokioTimer::new())
-        .http2_only(plan.http2())
-        .http2_initial_max_send_streams(STREAMS)
-        .build(connector)
+        .build(connector())
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
 }
 
 impl From<reqwest::Error> for Failure {

@@ -122,7 +122,7 @@ fn a_bench_tells_what_it_measured() {
 }
 
 /// A backend that does not wait, and so one that no run can hold with.
-fn hasty_backend(status: &'static str) -> SocketAddr {
+pub(crate) fn hasty_backend(status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -163,7 +163,7 @@ fn a_run_that_beats_its_bound_is_refused() {
     let run = bench(
         free_base(),
         output.path(),
-        &["native", "--backend", &backend],
+        &["async", "--backend", &backend],
     );
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(
@@ -180,17 +180,18 @@ fn a_run_that_beats_its_bound_is_refused() {
 fn a_backend_that_fails_fails_the_bench() {
     let output = TempDir::new().unwrap();
     let backend = hasty_backend("500 Oops").to_string();
-    let run = bench(
-        free_base(),
-        output.path(),
-        &["async", "--backend", &backend],
-    );
-    assert_eq!(run.code, Some(1));
-    let last = run.stderr.lines().last().unwrap();
-    assert!(
-        last.starts_with("talk: async: ") && last.contains("status 502"),
-        "{last}"
-    );
+    // The one calls it over HTTP/1.1, and the other over HTTP/2.
+    for name in ["async", "native"] {
+        let arguments = [name, "--backend", &backend];
+        let run = bench(free_base(), output.path(), &arguments);
+        assert_eq!(run.code, Some(1), "{name}");
+        let last = run.stderr.lines().last().unwrap();
+        assert!(
+            last.starts_with(&format!("talk: {name}: "))
+                && last.contains("status 502"),
+            "{last}"
+        );
+    }
 }
 
 /// One line says what is wrong.
