@@ -479,14 +479,18 @@ pub struct Count(usize);
 const MOST: usize = 1_000_000;
 const MOST_PROCESSES: usize = 1000;
 
+/// Reads a count from 1 to `most`.
+fn count(text: &str, most: usize) -> Option<usize> {
+    text.parse().ok().filter(|count| (1..=most).contains(count))
+}
+
 impl FromStr for Count {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(count) if (1..=MOST).contains(&count) => Ok(Self(count)),
-            _ => Err(format!("`{text}` is no count; give 1 to {MOST}")),
-        }
+        count(text, MOST)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no count; give 1 to {MOST}"))
     }
 }
 
@@ -516,15 +520,12 @@ impl FromStr for Processes {
         if text == "cores" {
             return Ok(Self::Cores);
         }
-        match text.parse() {
-            Ok(count) if (1..=MOST_PROCESSES).contains(&count) => {
-                Ok(Self::Count(count))
-            }
-            _ => Err(format!(
+        count(text, MOST_PROCESSES).map(Self::Count).ok_or_else(|| {
+            format!(
                 "`{text}` workers cannot serve; give 1 to {MOST_PROCESSES}, or \
                  `cores`"
-            )),
-        }
+            )
+        })
     }
 }
 

@@ -146,8 +146,7 @@ fn least(item: &Item<'_>) -> Duration {
 }
 
 fn bound(item: &Item<'_>, run: &Run) -> Duration {
-    let requests = run.count();
-    item.shape.bound(requests, run.concurrency as u64)
+    item.shape.bound(run.count(), run.at_once() as u64)
 }
 
 fn measure(

@@ -54,10 +54,7 @@ pub(crate) fn faults(
     evidence: &Evidence,
 ) -> Vec<Fault> {
     let requests = run.count();
-    let concurrency = match run.requests {
-        None => 1,
-        Some(_) => run.concurrency as u64,
-    };
+    let concurrency = run.at_once() as u64;
     let measured = evidence.elapsed;
     let mut faults = Vec::new();
     for (why, count) in &evidence.failures {
