@@ -14,7 +14,7 @@ run-all *ARGS:
 bench *ARGS:
     cargo talk bench {{ARGS}}
 
-# Kill and exchange workers under load; --long for an evening, --peers too.
+# Kill and exchange workers under load; --long for more of it, --peers too.
 [group('talk')]
 torture *ARGS:
     cargo talk torture {{ARGS}}
@@ -184,7 +184,7 @@ trace *ARGS:
 timeline:
     cargo talk trace basic thread async offload coroutine --requests 20 --output target/timeline.json --svg docs/timeline.svg
 
-# What the trace costs: just bench-trace ROUNDS SECONDS
+# What the trace costs: just bench-trace ROUNDS MS
 [group('development')]
 bench-trace *ARGS:
     cargo bench --package talk --bench trace -- {{ARGS}}

@@ -20,10 +20,11 @@ use harness::client::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 
-const OWN_KEYS: [&str; 4] = ["threads", "in_flight", "client", "http2"];
+/// Keys of a deployment file that not every app has a use for.
+const OWN_KEYS: &[&str] = &["threads", "in_flight", "client", "http2"];
 
 fn main() -> ExitCode {
-    harness::run("app-async", &OWN_KEYS, serve)
+    harness::run("app-async", OWN_KEYS, serve)
 }
 
 /// A worker serves with an event loop in each of its threads.

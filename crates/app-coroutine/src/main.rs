@@ -1,5 +1,5 @@
 //! Calls that block their coroutine, and nothing else: app-sync's client
-//! and app-sync's code, on sockets that yield.
+//! and its `long_network_call`, on sockets that yield.
 //!
 //! Slides: "Gevent App". Deployments: coroutine (:5200) is two processes of
 //! fifty coroutines on may_minihttp; coroutine-sockets (:5201) is the same
@@ -23,8 +23,11 @@ use ureq::Agent;
 
 use crate::sockets::Agents;
 
+/// Keys of a deployment file that not every app has a use for.
+const OWN_KEYS: &[&str] = &["coroutines", "server"];
+
 fn main() -> ExitCode {
-    harness::run("app-coroutine", &["coroutines", "server"], serve)
+    harness::run("app-coroutine", OWN_KEYS, serve)
 }
 
 /// A worker serves with its coroutines, all of them on one thread.

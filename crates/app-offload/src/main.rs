@@ -21,10 +21,11 @@ use harness::{Call, CallError, Plan, Worker};
 
 use crate::reactor::{Offloaded, Reactor};
 
-const OWN_KEYS: [&str; 4] = ["threads", "heavy", "client", "http2"];
+/// Keys of a deployment file that not every app has a use for.
+const OWN_KEYS: &[&str] = &["threads", "heavy", "client", "http2"];
 
 fn main() -> ExitCode {
-    harness::run("app-offload", &OWN_KEYS, serve)
+    harness::run("app-offload", OWN_KEYS, serve)
 }
 
 /// A worker serves with its threads, and with an event loop for their calls.
@@ -48,12 +49,12 @@ fn application(
         let calls = step.iter().map(|call| long_network_call(reactor, call));
         let calls: Vec<_> = calls.collect();
         if nth == 0 {
-            // Let's do something heavy like ... waiting.
+            // Something heavy, which is to wait.
             thread::sleep(plan.heavy());
             plan.work();
         }
-        let answers = reactor::results(calls).into_iter();
-        answers.collect::<Result<(), _>>()?;
+        let answers = reactor::results(calls);
+        answers.into_iter().collect::<Result<(), _>>()?;
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

@@ -4,6 +4,10 @@
 //! (:5000) is one process, process (:5001) is four. A worker has one
 //! request in hand, and that request one call.
 //!
+//! A `Plan` is what each request has to do: its calls, in steps, one after
+//! the other; the slides' requests have one step, of four calls. `work` is
+//! computing of a workload's own; the slides have none.
+//!
 //! Read next: app-threaded, the same calls under threads.
 
 use std::process::ExitCode;
@@ -14,8 +18,11 @@ use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker, client};
 use ureq::Agent;
 
+/// Keys of a deployment file that not every app has a use for.
+const OWN_KEYS: &[&str] = &[];
+
 fn main() -> ExitCode {
-    harness::run("app-sync", &[], serve)
+    harness::run("app-sync", OWN_KEYS, serve)
 }
 
 /// A worker serves one request at a time.

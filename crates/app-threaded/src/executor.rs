@@ -1,7 +1,7 @@
 //! The calls of a request at once, on a pool of threads.
 //!
-//! Slide: "ThreadPool Executor", whose pool has five threads per processor
-//! since its work is to wait. Deployment: executor (:5400).
+//! Slide: "ThreadPool Executor", which quotes a pool's default of five threads
+//! per processor, since its work is to wait. Deployment: executor (:5400).
 
 use std::time::Instant;
 

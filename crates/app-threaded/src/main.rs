@@ -17,8 +17,11 @@ use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker, client};
 use ureq::Agent;
 
+/// Keys of a deployment file that not every app has a use for.
+const OWN_KEYS: &[&str] = &["threads", "pool_per_core"];
+
 fn main() -> ExitCode {
-    harness::run("app-threaded", &["threads", "pool_per_core"], serve)
+    harness::run("app-threaded", OWN_KEYS, serve)
 }
 
 /// A worker serves one request at a time with each of its threads.

@@ -103,15 +103,16 @@ pub enum Server {
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// Where to listen: `:5001` is port 5001 on loopback, `:0` a free port
+    /// [default: :5000]
     #[arg(long, value_name = "ADDR")]
     pub http: Option<Http>,
-    /// Workers to fork, or `cores`
+    /// Workers to fork, or `cores` [default: 1]
     #[arg(long, value_name = "N|cores")]
     pub processes: Option<Processes>,
-    /// Threads that take requests, per worker
+    /// Threads that take requests, per worker [default: 1]
     #[arg(long, value_name = "N")]
     pub threads: Option<Count>,
-    /// Coroutines that take requests, per worker
+    /// Coroutines that take requests, per worker [default: 1]
     #[arg(long, value_name = "N")]
     pub coroutines: Option<Count>,
     /// Requests at a time, per thread of a worker [default: no limit]

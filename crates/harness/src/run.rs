@@ -13,15 +13,9 @@ use crate::worker::Worker;
 use crate::{Plan, listener, log, master, signals};
 
 #[derive(Parser)]
-#[command(
-    version,
-    after_help = "Every option is also a key of a deployment file, with _ \
-                  for -; an option overrides the file's key. SIGHUP reads the file \
-                  again and exchanges the workers; SIGTTIN and SIGTTOU add \
-                  and take one; SIGUSR1 logs what they do."
-)]
+#[command(version)]
 struct Options {
-    /// A deployment file, such as `process.toml`
+    /// A deployment file: what the slides' ini files are
     deployment: Option<PathBuf>,
     #[command(flatten)]
     keys: Keys,
@@ -46,7 +40,19 @@ pub fn run(
     own: &[&str],
     serve: fn(Worker, &Deployment, &'static Plan) -> Result<()>,
 ) -> ExitCode {
-    let mut command = Options::command().name(name).bin_name(name);
+    let mut command = Options::command()
+        .name(name)
+        .bin_name(name)
+        .max_term_width(100)
+        .about("An app of the talk: a master, and workers that it forks")
+        .after_help(format!(
+            "Every option is also a key of a deployment file, with _ for -; an \
+             option overrides the file's key. SIGHUP reads the file again and \
+             exchanges the workers; SIGTTIN and SIGTTOU add and take one; \
+             SIGUSR1 logs what they do.\n\n\
+             Example, with slow-backend beside it:\n  \
+             {name} --http :8000 --processes 2"
+        ));
     for key in crate::deployment::OF_SOME_APPS {
         if !own.contains(&key) {
             command = command.mut_arg(key, |argument| argument.hide(true));

@@ -13,7 +13,7 @@ use harness::deployment::{Delay, Http, Processes};
 Examples:
   slow-backend
   slow-backend --http :8001 --processes 1 --max-waiting 100
-  slow-backend --workload shop.toml
+  slow-backend --workload crates/workload/shop.toml
   curl 'localhost:7001/?duration=0.5'     answered after half a second
   curl 'localhost:7001/?call=0'           as the first call of the workload
   curl localhost:7001/stats               calls served, most waiting at once

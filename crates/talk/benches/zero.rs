@@ -22,7 +22,7 @@ use rounds::{Server, Spread, build};
 /// at a time fill it; a blocking thread keeps to one connection.
 const CONTENDERS: [(&str, &str, &[&str], usize); 13] = [
     ("bare hyper", BARE, &["hyper", "1"], LOADED),
-    ("native", "app-async", &["--client=hyper"], LOADED),
+    ("native, HTTP/1.1", "app-async", &["--client=hyper"], LOADED),
     (
         "native, HTTP/2",
         "app-async",
@@ -41,7 +41,12 @@ const CONTENDERS: [(&str, &str, &[&str], usize); 13] = [
         &["--coroutines=50"],
         LOADED,
     ),
-    ("native, one by one", "app-async", &["--client=hyper"], 1),
+    (
+        "native, HTTP/1.1, one by one",
+        "app-async",
+        &["--client=hyper"],
+        1,
+    ),
     ("reqwest", "app-async", &[], LOADED),
     (
         "offload, one by one",
@@ -64,11 +69,11 @@ const CONTENDERS: [(&str, &str, &[&str], usize); 13] = [
 /// Who is held against whom, and the least that it has to reach in requests
 /// per CPU second.
 const PAIRS: [(&str, &str, f64); 7] = [
-    ("native", "bare hyper", 0.9),
-    ("coroutine", "native", 0.85),
-    ("coroutine-sockets", "native", 0.85),
-    ("offload, one by one", "native, one by one", 0.7),
-    ("offload", "native", 0.7),
+    ("native, HTTP/1.1", "bare hyper", 0.9),
+    ("coroutine", "native, HTTP/1.1", 0.85),
+    ("coroutine-sockets", "native, HTTP/1.1", 0.85),
+    ("offload, one by one", "native, HTTP/1.1, one by one", 0.7),
+    ("offload", "native, HTTP/1.1", 0.7),
     ("sync", "bare loop", 0.8),
     ("threaded", "bare loop, 4 threads", 0.8),
 ];

@@ -20,7 +20,7 @@ Examples:
   cargo talk run process            one of them
   cargo talk ps --watch             what runs now, live
   cargo talk caveats                the slides' warnings, each shown here
-  cargo talk sweep --workload shop.toml     which model fits your workload
+  cargo talk sweep --workload FILE  which model fits your workload
   cargo talk bench --port-base 15000    where 5000 or 7001 is taken"
 )]
 pub(crate) struct Options {
@@ -125,9 +125,9 @@ pub(crate) struct Torture {
 
 /// Load deployments for minutes, and see that they neither fail nor grow
 ///
-/// Each gets half of the requests that it can serve. Exit status: 0 where no
-/// request failed and memory, files and threads are level, 1 otherwise, 130
-/// after Ctrl-C.
+/// Each gets half of the rate at which a hundred requests at a time are
+/// answered. Exit status: 0 where no request failed and memory, files and
+/// threads are level, 1 otherwise, 130 after Ctrl-C.
 #[derive(Args, Debug)]
 pub(crate) struct Soak {
     /// These deployments [default: native and thread]

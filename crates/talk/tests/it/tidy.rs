@@ -198,6 +198,8 @@ struct Link {
     label: String,
     path: String,
     line: Option<usize>,
+    /// As forges make it of a heading.
+    heading: Option<String>,
 }
 
 fn links() -> Vec<Link> {
@@ -216,15 +218,19 @@ fn links() -> Vec<Link> {
             if target.starts_with("http") || target.starts_with('#') {
                 continue;
             }
-            let (path, line) = match target.split_once("#L") {
-                Some((path, line)) => (path, line.parse().ok()),
+            let (path, place) = match target.split_once('#') {
+                Some((path, place)) => (path, Some(place)),
                 None => (target, None),
             };
+            let number = place.and_then(|place| place.strip_prefix('L'));
+            let line = number.and_then(|number| number.parse().ok());
+            let heading = place.filter(|_| line.is_none());
             links.push(Link {
                 document: document.clone(),
                 label: label.trim_matches('`').to_owned(),
                 path: path.to_owned(),
                 line,
+                heading: heading.map(str::to_owned),
             });
         }
     }
@@ -240,11 +246,25 @@ fn documents_point_to_the_line() {
         label,
         path,
         line,
+        heading,
     } in links
     {
         let folder = Path::new(&document).parent().unwrap();
         let file = root().join(folder).join(&path);
         assert!(file.exists(), "{document} points to {path}: nothing there");
+        if let Some(heading) = heading {
+            let text = fs::read_to_string(&file).unwrap().to_lowercase();
+            let headings = text.lines().filter_map(|line| {
+                line.strip_prefix('#')?
+                    .trim_start_matches('#')
+                    .strip_prefix(' ')
+            });
+            let mut headings = headings.map(|text| text.replace(' ', "-"));
+            assert!(
+                headings.any(|known| known == heading),
+                "{document} points to {path}#{heading}: no such heading"
+            );
+        }
         let Some(line) = line else { continue };
         let text = fs::read_to_string(&file).unwrap();
         let lines: Vec<_> = text.lines().collect();
