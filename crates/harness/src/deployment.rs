@@ -304,11 +304,6 @@ impl Deployment {
         }
         Ok(deployment)
     }
-
-    /// The requests that a worker has in hand at a time; `None` is no limit.
-    pub fn slots(&self) -> Option<usize> {
-        self.in_flight.map(|n| n * self.threads)
-    }
 }
 
 /// Calls the macro once with every key, so that none is forgotten.
@@ -729,7 +724,7 @@ mod tests {
         let eighths = Calls::Durations(vec![0.125, 0.25, 0.375, 0.5]);
         assert_eq!(deployment.calls, eighths);
         assert_eq!(deployment.timeout, Duration::from_secs(5));
-        assert_eq!(deployment.slots(), None);
+        assert_eq!(deployment.in_flight, None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use harness::worker;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{
     ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
@@ -57,7 +58,13 @@ impl Timer {
             file: Arc::new(file),
             waits: Arc::default(),
         };
-        tokio::spawn(timer.clone().drive(expirations));
+        let driven = timer.clone().drive(expirations);
+        // Without it nothing would end any more.
+        tokio::spawn(async {
+            if let Err(error) = driven.await {
+                worker::fail(&error.into());
+            }
+        });
         Ok(timer)
     }
 
