@@ -5,8 +5,8 @@
 //! 2. sweep/rounds.rs: the order of all of it; groups.rs: who is measured
 //!    side by side; pace.rs: how long steps are;
 //! 3. sweep/lane.rs: a model's way through a round; knee.rs: the search for
-//!    the highest rate that holds; held.rs: whether one did; most.rs: what
-//!    arithmetic allows at the most;
+//!    the highest rate that holds; held.rs: whether one did; backlog.rs:
+//!    whether it kept up; most.rs: what arithmetic allows at the most;
 //! 4. sweep/stand.rs, step.rs, meter.rs, hopeless.rs: how a step is measured;
 //!    stall.rs: the drill in which the backend freezes;
 //! 5. sweep/record.rs, journal.rs, kept.rs: what is kept, and how a sweep
@@ -16,6 +16,7 @@
 
 mod answer;
 mod asked;
+mod backlog;
 mod groups;
 mod held;
 mod hopeless;

@@ -42,6 +42,13 @@ impl Call {
         }
     }
 
+    /// The share of its calls that fail, whoever makes them: by themselves,
+    /// or since they take longer than `timeout`.
+    pub fn failing(&self, timeout: Duration) -> f64 {
+        let answered = 1.0 - self.fails - self.hangs;
+        1.0 - answered * self.delay.share_within(timeout)
+    }
+
     /// Whether it gets the same each time.
     pub(crate) fn is_certain(&self) -> bool {
         matches!(self.delay, Delay::Fixed(_)) && self.fails + self.hangs == 0.0
@@ -52,7 +59,40 @@ impl Call {
 /// is above its middle.
 const SIGMAS_OF_P99: f64 = 2.326_347_874_040_841;
 
+/// How wide the logarithms of the delays are spread.
+fn sigma(median: Duration, p99: Duration) -> f64 {
+    p99.div_duration_f64(median).ln() / SIGMAS_OF_P99
+}
+
 impl Delay {
+    /// The share of the delays that are no longer than `limit`.
+    fn share_within(&self, limit: Duration) -> f64 {
+        match self {
+            Self::Fixed(delay) => f64::from(u8::from(*delay <= limit)),
+            Self::Range { from, to } if limit < *from || to <= from => {
+                f64::from(u8::from(*from <= limit))
+            }
+            Self::Range { from, to } => {
+                let share = (limit - *from).div_duration_f64(*to - *from);
+                share.min(1.0)
+            }
+            Self::Lognormal { median, p99 } => {
+                let sigma = sigma(*median, *p99);
+                let factor = limit.div_duration_f64(*median);
+                let sigmas = factor.ln() / sigma;
+                // The normal distribution's, by the error function.
+                match sigmas.is_nan() {
+                    true => 1.0,
+                    false => libm::erfc(-sigmas / 2.0_f64.sqrt()) / 2.0,
+                }
+            }
+            Self::Measured(values) => {
+                let within = values.iter().filter(|value| **value <= limit);
+                within.count() as f64 / values.len() as f64
+            }
+        }
+    }
+
     fn draw(&self, random: &mut ChaCha8Rng) -> Duration {
         match self {
             Self::Fixed(delay) => *delay,
@@ -61,8 +101,7 @@ impl Delay {
                 *from + to.saturating_sub(*from).mul_f64(share)
             }
             Self::Lognormal { median, p99 } => {
-                let ratio = p99.as_secs_f64() / median.as_secs_f64();
-                let sigma = ratio.ln() / SIGMAS_OF_P99;
+                let sigma = sigma(*median, *p99);
                 let sigmas: f64 = random.sample(StandardNormal);
                 let factor = (sigma * sigmas).exp();
                 let seconds = median.as_secs_f64() * factor;

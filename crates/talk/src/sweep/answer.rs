@@ -19,7 +19,7 @@ mod table;
 mod words;
 
 #[cfg(test)]
-mod made_up;
+pub(super) mod made_up;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +39,7 @@ use self::sizing::Sizing;
 use self::stall::Recovery;
 pub(crate) use self::table::{markdown, terminal};
 use super::held::{TIMEOUT, held};
+use super::knee as grid;
 use super::most::most;
 use super::record::{Load, Model, Step, Sweep, Target};
 
@@ -253,15 +254,19 @@ impl<'a> View<'a> {
         let is_held = |step: &Step| held(step, &sweep.target, workload);
         let most = most(model, alone.mean, sweep, workload);
         let of = |open: &[(f64, &Step)]| brackets(open, is_held, most);
-        let brackets = of(&open);
+        let mut brackets = of(&open);
         // A search that was led by an invalid step has ended all the same.
         let all_open = all.iter().filter_map(|step| self::open(step));
         let all_open: Vec<_> = all_open.collect();
-        let searched = of(&all_open);
-        let whole = searched
-            .iter()
-            .filter(|bracket| bracket.is_whole(sweep.rate));
-        let rounds = whole.count() as u32;
+        let lowest = grid::rate(grid::lowest(alone.mean));
+        let mut whole = of(&all_open);
+        whole.retain(|_, bracket| bracket.is_whole(sweep.rate, lowest));
+        let rounds = whole.len() as u32;
+        // Of a round that was cut off nothing is known but where it was.
+        if brackets.keys().any(|round| whole.contains_key(round)) {
+            brackets.retain(|round, _| whole.contains_key(round));
+        }
+        let brackets: Vec<_> = brackets.into_values().collect();
         let lowest = open.iter().map(|(rate, _)| *rate).reduce(f64::min);
         let outcome = match (Knee::of(&brackets), lowest) {
             (Some(knee), _) if knee.low > 0.0 => Outcome::Holds(knee),
@@ -326,12 +331,9 @@ impl<'a> View<'a> {
         };
         let sizing = goal.and_then(|goal| {
             let Self {
-                model,
-                valid,
-                alone,
-                ..
+                model, all, alone, ..
             } = self;
-            Sizing::of(model, goal, valid, *alone, sweep, workload)
+            Sizing::of(model, goal, all, *alone, sweep, workload)
         });
         let closed = self.valid.iter().filter_map(|step| closed(step));
         let flawed = || self.all.iter().filter(|s| !s.flaws.is_empty());
@@ -363,19 +365,21 @@ impl<'a> View<'a> {
     }
 }
 
-/// What each round says that has such steps.
+/// What each round says that has such steps, by its number.
 fn brackets(
     open: &[(f64, &Step)],
     is_held: impl Fn(&Step) -> bool,
     most: f64,
-) -> Vec<Bracket> {
+) -> BTreeMap<u32, Bracket> {
     let mut rounds: BTreeMap<u32, Vec<(f64, bool)>> = BTreeMap::new();
     for (rate, step) in open {
         let tried = rounds.entry(step.round).or_default();
         tried.push((*rate, is_held(step)));
     }
-    let rounds = rounds.values();
-    rounds.map(|tried| Bracket::of(tried, most)).collect()
+    let rounds = rounds.into_iter();
+    rounds
+        .map(|(round, tried)| (round, Bracket::of(&tried, most)))
+        .collect()
 }
 
 /// The rate of an open loop's step.

@@ -5,33 +5,30 @@ use std::time::Duration;
 
 use workload::Workload;
 
+use super::backlog;
 use super::record::{Step, Target};
 
 /// How long an app waits for a call, unless told otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The share of the requests due that has to have ended: of fewer, a backlog
-/// was growing.
-const ENDED: f64 = 0.98;
 /// Failures may exceed what is due to the workload by so many standard
 /// deviations: that of a thousand steps one has more.
 const CHANCE: f64 = 3.0;
 
 /// Whether an open loop's step kept up, in time, and failed no more than the
-/// workload does by itself.
+/// workload does by itself. What was given up or not sent has failed.
 pub(crate) fn held(step: &Step, target: &Target, workload: &Workload) -> bool {
     let failed: u64 = step.errors.values().sum();
-    let ended = step.answered + failed;
     step.answered > 0
         && step.target_seconds <= target.seconds
-        && ended as f64 >= ENDED * step.requests as f64
+        && !backlog::grew(step)
         && failed as f64 <= failures(step.requests, failing(workload), CHANCE)
 }
 
 /// The share of the requests that fails whatever the model does: a request
 /// does where one of its calls does.
 pub(crate) fn failing(workload: &Workload) -> f64 {
-    let answered = workload.calls().map(|call| 1.0 - call.fails - call.hangs);
+    let answered = workload.calls().map(|call| 1.0 - call.failing(TIMEOUT));
     1.0 - answered.product::<f64>()
 }
 

@@ -10,6 +10,9 @@
 
 /// Each rate of the grid is so many times the one before.
 const STEP: f64 = 1.05;
+/// A rate at which a request hardly ever meets another: who does not hold
+/// that holds none.
+const ALONE: f64 = 0.1;
 
 /// The rate at a place of the grid, in requests a second.
 pub(super) fn rate(place: i32) -> f64 {
@@ -20,6 +23,11 @@ pub(super) fn rate(place: i32) -> f64 {
 pub(super) fn at_most(rate: f64) -> i32 {
     // What is on the grid is to stay where it is.
     ((rate.ln() / STEP.ln()) + 1e-9).floor() as i32
+}
+
+/// The lowest place that is tried, where a request takes `mean` seconds.
+pub(super) fn lowest(mean: f64) -> i32 {
+    at_most(ALONE / mean)
 }
 
 /// A search that is under way.

@@ -19,9 +19,6 @@ const BEGIN: f64 = 0.7;
 const STRIDE: i32 = 8;
 /// More than any machine serves.
 const FASTEST: f64 = 100_000.0;
-/// A rate at which a request hardly ever meets another: who does not hold
-/// that holds none.
-const ALONE: f64 = 0.1;
 /// As many steps as a first search takes, and one that begins at the knee of
 /// the round before.
 const STEPS: (u32, u32) = (7, 4);
@@ -191,7 +188,7 @@ impl Outlook {
         pace: &Pace,
         last: Option<i32>,
     ) -> knee::Search {
-        let lowest = knee::at_most(ALONE / self.mean.as_secs_f64());
+        let lowest = knee::lowest(self.mean.as_secs_f64());
         let range = (lowest, knee::at_most(self.most));
         match last {
             Some(place) => {

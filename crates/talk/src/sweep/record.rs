@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Raised when a field changes its meaning, comes or goes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What was asked for, and of which machine.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -90,6 +90,10 @@ pub(crate) struct Step {
     pub(crate) max_seconds: f64,
     /// At the target's quantile.
     pub(crate) target_seconds: f64,
+    /// By how much the mean of those that were due in the later half is above
+    /// that of the earlier half (open loops only), and its standard error.
+    pub(crate) rise_seconds: f64,
+    pub(crate) rise_error_seconds: f64,
     /// By kind. What was under way when a step was given up, since it could
     /// not hold the target any more, is among them.
     pub(crate) errors: BTreeMap<String, u64>,

@@ -9,6 +9,7 @@ use hammer::{
 };
 use workload::Workload;
 
+use super::backlog::Rise;
 use super::held::{self, TIMEOUT};
 use super::hopeless::Hope;
 use super::meter::Cost;
@@ -95,6 +96,7 @@ impl Frame<'_> {
         let requests = self.pace.requests(rate, self.outlook.mean);
         let hammer_load = HammerLoad {
             stop: Stop::Requests(requests),
+            tell_each: true,
             ..self.arrivals(stand, rate)
         };
         let length = Duration::from_secs_f64(requests as f64 / rate);
@@ -157,7 +159,12 @@ impl Frame<'_> {
         // From the first answer to the last.
         let fastest = outcome.latency.min();
         let window = outcome.elapsed.saturating_sub(fastest);
-        self.step(load, outcome, cost, due, window)
+        let rise = Rise::of(&outcome.each);
+        Step {
+            rise_seconds: rise.seconds,
+            rise_error_seconds: rise.error,
+            ..self.step(load, outcome, cost, due, window)
+        }
     }
 
     fn step(
@@ -199,6 +206,8 @@ impl Frame<'_> {
             p99_seconds: quantile(0.99).as_secs_f64(),
             max_seconds: outcome.latency.max().as_secs_f64(),
             target_seconds: quantile(target).as_secs_f64(),
+            rise_seconds: 0.0,
+            rise_error_seconds: 0.0,
             errors: errors.into_iter().collect(),
             cpu_seconds: cost.cpu.as_secs_f64() / served,
             memory_bytes: cost.memory_bytes,

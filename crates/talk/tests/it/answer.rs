@@ -49,7 +49,7 @@ impl Sweep {
         Self {
             folder: TempDir::new().unwrap(),
             head: json!({
-                "version": 1,
+                "version": 2,
                 "workload": "calls = [{ delay = 0.125 }, { delay = 0.25 }, \
                              { delay = 0.375 }, { delay = 0.5 }]\n",
                 "target": { "quantile": 0.99, "seconds": 2.5 },
@@ -151,6 +151,7 @@ fn step(
         "throughput": throughput, "mean_seconds": p99 * 0.9,
         "p50_seconds": p99 * 0.9, "p95_seconds": p99 * 0.95,
         "p99_seconds": p99, "max_seconds": p99, "target_seconds": p99,
+        "rise_seconds": 0.0, "rise_error_seconds": 0.0,
         "errors": {}, "cpu_seconds": 0.0005,
         "memory_bytes": processes * 2_300_000
             + processes * threads * 200_000
@@ -282,14 +283,14 @@ fn a_machine_gets_the_answer_as_json() {
 fn records_that_are_broken_or_of_others_are_refused_in_one_line() {
     let sweep = Sweep::made_up();
     let head = sweep.head.to_string();
-    let other = head.replace("\"version\":1", "\"version\":99");
+    let other = head.replace("\"version\":2", "\"version\":99");
     let folder = TempDir::new().unwrap();
     for (text, why) in [
         (String::new(), "no record of a sweep"),
         ("no line".to_owned(), "no record of a sweep"),
         ("{\"name\": \"mine\"}\n".to_owned(), "no record of a sweep"),
         (format!("{other}\n"), "it is of version 99"),
-        ("{\"version\": 1}\n".to_owned(), "line 1 is no sweep"),
+        ("{\"version\": 2}\n".to_owned(), "line 1 is no sweep"),
         (format!("{head}\n{{}}\n"), "line 2 is no step"),
     ] {
         let path = folder.path().join("steps.jsonl");

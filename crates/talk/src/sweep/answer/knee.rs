@@ -32,16 +32,17 @@ impl Bracket {
         Self { held, failed }
     }
 
-    /// Whether the search came to its end; of a needed rate, whether it is
-    /// known if it held.
-    pub(crate) fn is_whole(&self, needed: Option<f64>) -> bool {
+    /// Whether the search, which tries nothing below `lowest`, came to its
+    /// end; of a needed rate, whether it is known if it held.
+    pub(crate) fn is_whole(&self, needed: Option<f64>, lowest: f64) -> bool {
         match (needed, self.held, self.failed) {
             (Some(rate), held, failed) => {
                 held.is_some_and(|held| held >= rate)
                     || failed.is_some_and(|failed| failed <= rate)
             }
             (None, Some(held), Some(failed)) => failed <= held * APART,
-            (None, None, failed) => failed.is_some(),
+            (None, None, Some(failed)) => failed < lowest * APART,
+            (None, None, None) => false,
             (None, Some(_), None) => false,
         }
     }
@@ -124,17 +125,17 @@ mod tests {
         let tried = [(10.0, true), (40.0, false), (20.0, true), (21.0, false)];
         let bracket = Bracket::of(&tried, f64::INFINITY);
         assert_eq!((bracket.held, bracket.failed), (Some(20.0), Some(21.0)));
-        assert!(bracket.is_whole(None));
+        assert!(bracket.is_whole(None, 1.0));
         // One that held above is more than luck below can take away.
         let lucky = [(10.0, false), (20.0, true)];
         let lucky = Bracket::of(&lucky, f64::INFINITY);
         assert_eq!((lucky.held, lucky.failed), (Some(20.0), None));
-        assert!(!lucky.is_whole(None));
+        assert!(!lucky.is_whole(None, 1.0));
         let cut = [(10.0, true), (40.0, false)];
         let cut = Bracket::of(&cut, f64::INFINITY);
-        assert!(!cut.is_whole(None), "it may be 10 as well as 39");
-        assert!(cut.is_whole(Some(5.0)) && cut.is_whole(Some(40.0)));
-        assert!(!cut.is_whole(Some(20.0)));
+        assert!(!cut.is_whole(None, 1.0), "it may be 10 as well as 39");
+        let knows = |rate| cut.is_whole(Some(rate), 1.0);
+        assert!(knows(5.0) && knows(40.0) && !knows(20.0));
     }
 
     #[test]
@@ -142,8 +143,16 @@ mod tests {
         let all_held = [(2.0, true), (3.9, true)];
         let bracket = Bracket::of(&all_held, 4.0);
         assert_eq!((bracket.held, bracket.failed), (Some(3.9), Some(4.0)));
-        assert!(bracket.is_whole(None));
-        assert!(!Bracket::of(&all_held, 8.0).is_whole(None));
+        assert!(bracket.is_whole(None, 1.0));
+        assert!(!Bracket::of(&all_held, 8.0).is_whole(None, 1.0));
+    }
+
+    #[test]
+    fn who_held_none_was_tried_with_the_lowest() {
+        let failed = |rate| Bracket::of(&[(rate, false)], f64::INFINITY);
+        assert!(failed(1.0).is_whole(None, 1.0));
+        assert!(!failed(40.0).is_whole(None, 1.0), "it was cut off");
+        assert!(!Bracket::default().is_whole(None, 1.0));
     }
 
     #[test]

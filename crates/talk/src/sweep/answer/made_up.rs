@@ -167,6 +167,8 @@ pub(crate) fn step(model: &str, rate: f64, p99: f64) -> Step {
         p99_seconds: p99,
         max_seconds: p99,
         target_seconds: p99,
+        rise_seconds: 0.0,
+        rise_error_seconds: 0.0,
         errors: BTreeMap::new(),
         cpu_seconds: 0.0005,
         memory_bytes: 10_000_000,

@@ -161,8 +161,9 @@ fn stall(drawn: &Drawn<'_>) -> Markup {
                 p { "No drill was measured." }
             } @else {
                 p {
-                    "At half of the highest rate that each held, or at what "
-                    "the hammer has connections for, the backend was stopped "
+                    "At half of the highest rate that each held, or at the "
+                    "rate that is needed, and no more than the hammer has "
+                    "connections for, the backend was stopped "
                     "for the time that is shaded. A request is "
                     "drawn where it was due. Recovered is where the median is "
                     "again, and stays, within a fifth of what it was before."

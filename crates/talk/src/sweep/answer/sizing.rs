@@ -59,6 +59,8 @@ pub(crate) struct Sizing {
     pub(crate) obstacle: Option<Obstacle>,
     /// Those that were, the smallest first.
     pub(crate) tried: Vec<Tried>,
+    /// How often one was, and nothing can be said of it.
+    pub(crate) disturbed: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -91,18 +93,25 @@ impl Sizing {
     pub(crate) fn of(
         model: &Model,
         rate: f64,
-        steps: &[&Step],
+        all: &[&Step],
         alone: Alone,
         sweep: &Sweep,
         workload: &Workload,
     ) -> Option<Self> {
         let grows = grows(model)?;
+        let steps = all.iter().filter(|step| step.flaws.is_empty());
+        let steps: Vec<_> = steps.copied().collect();
         let least = |of: fn(&Step) -> f64| {
             let told = steps.iter().filter(|step| step.answered > 0);
             told.map(|step| of(step)).reduce(f64::min)
         };
-        // As it was measured where little was asked, or as arithmetic has it.
-        let measured = least(|step| step.mean_seconds);
+        // As it was measured where nobody waited for others, or as arithmetic
+        // has it.
+        let calm = steps.iter().filter(|step| match step.load {
+            Load::Closed { concurrency } => concurrency == 1,
+            _ => held(step, &sweep.target, workload),
+        });
+        let measured = calm.map(|step| step.mean_seconds).reduce(f64::min);
         let request_seconds = measured.unwrap_or(0.0).max(alone.mean);
         let room = sweep.target.seconds - alone.slowest;
         let late = 1.0 - sweep.target.quantile;
@@ -114,6 +123,10 @@ impl Sizing {
         let memory = least(|step| step.memory_bytes as f64).unwrap_or(0.0);
         let own = model.processes.saturating_mul(model.threads).max(1);
         let needed_memory = memory / own as f64 * slots as f64;
+        let disturbed = all.iter().filter(|step| {
+            let is_size = matches!(step.load, Load::Sized { .. });
+            is_size && !step.flaws.is_empty()
+        });
         let obstacle = if room < 0.0 {
             Some(Obstacle::Time)
         } else if needed_cores > cores * BUSY {
@@ -137,7 +150,8 @@ impl Sizing {
             processes,
             threads,
             obstacle,
-            tried: tried(steps, sweep, workload),
+            tried: tried(&steps, sweep, workload),
+            disturbed: disturbed.count(),
         })
     }
 
@@ -150,7 +164,7 @@ impl Sizing {
     pub(crate) fn next(&self, model: &Model, sweep: &Sweep) -> Option<Size> {
         if self.obstacle.is_some()
             || self.held().is_some()
-            || self.tried.len() >= TRIES
+            || self.tried.len() + self.disturbed >= TRIES
         {
             return None;
         }

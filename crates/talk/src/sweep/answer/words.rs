@@ -253,9 +253,13 @@ fn stall(answer: &Answer) -> Option<String> {
             ),
         }
     });
+    let load = match answer.rate {
+        Some(needed) => format!("each at {} at most", rate(needed)),
+        None => "each at half of its own highest rate at most".to_owned(),
+    };
     Some(format!(
-        "When the backend had frozen for {}, each at half of its own highest \
-         rate at most, latency was again as before: {}.",
+        "When the backend had frozen for {}, {load}, latency was again as \
+         before: {}.",
         duration(mine.frozen_seconds),
         told.collect::<Vec<_>>().join("; ")
     ))
@@ -307,6 +311,9 @@ fn size(sizing: &Sizing, sweep: &Sweep) -> String {
         ),
         (Some(Obstacle::Processes), _) => {
             ", too many to be tried here".to_owned()
+        }
+        _ if sizing.tried.is_empty() && sizing.disturbed > 0 => {
+            ", which was tried, but never undisturbed".to_owned()
         }
         _ if sizing.tried.is_empty() => ", which was not tried".to_owned(),
         _ => {
