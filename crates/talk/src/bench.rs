@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::made::Made;
 use crate::measure::Subject;
 use crate::options::Bench;
+use crate::print::say;
 use crate::progress::Progress;
 use crate::results::{Results, Row};
 use crate::site::Site;
@@ -43,7 +44,9 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
     let rows = items.iter().flat_map(rows).collect();
     let made = Made::here(site)?;
     let mut results = Results::new(made, options.quick, options.repeat, rows);
-    results.write(&options.output, &table::markdown(&results))?;
+    // Better now than after minutes; what was measured before stays until
+    // there is something to take its place.
+    report::check(&options.output)?;
     let total: Duration = items.iter().map(least).sum();
     let mut progress = Progress::new(total * options.repeat);
     // One time of all, then the next: a machine that is slow for a while
@@ -54,7 +57,7 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
                 1 => String::new(),
                 times => format!(" ({time} of {times})"),
             };
-            measure(
+            let measured = measure(
                 site,
                 item,
                 &nth,
@@ -62,19 +65,24 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
                 &interrupt,
                 &mut progress,
                 &mut results,
-            )?;
-            results.complete = time == options.repeat
+            );
+            results.complete = measured.is_ok()
+                && time == options.repeat
                 && item.first_row + item.runs.len() == results.rows.len();
-            results.write(&options.output, &table::markdown(&results))?;
+            // Whatever ended it, what was measured until then is kept.
+            if results.rows.iter().any(|row| !row.measurements.is_empty()) {
+                results.write(&options.output, &table::markdown(&results))?;
+            }
+            measured?;
         }
     }
     drop(progress);
     if let Some(server) = backend.server {
         server.stop()?;
     }
-    println!("{}", table::terminal(&results));
     let page = options.output.join("report.html");
     report::write(&results, &page)?;
+    say!("{}", table::terminal(&results));
     eprintln!("talk: {} has the pictures", page.display());
     let whole = results.whole();
     if !whole {

@@ -18,6 +18,7 @@ mod measure;
 mod notify;
 mod options;
 mod ports;
+mod print;
 mod procfs;
 mod progress;
 mod ps;
@@ -45,6 +46,7 @@ use clap::error::ErrorKind;
 
 use crate::interrupt::Stopped;
 use crate::options::{Command, Options};
+use crate::print::say;
 use crate::site::Site;
 
 /// As clap has it for a bad command line.
@@ -57,8 +59,11 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) if shows_help(&error) => error.exit(),
         Err(error) => {
+            // What is missing, or may be given, stands below the first line.
             let error = error.to_string();
-            let line = error.lines().next().unwrap_or_default();
+            let what = error.lines().take_while(|line| !line.is_empty());
+            let line = what.map(str::trim).collect::<Vec<_>>().join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
             eprintln!("talk: {line} (see cargo talk --help)");
             return ExitCode::from(USAGE);
         }
@@ -107,7 +112,7 @@ fn run_command(options: &Options) -> Result<bool> {
                 Ok((deployment, site.ports.of(deployment.port)?))
             });
             let rows = rows.collect::<Result<Vec<_>>>()?;
-            println!("{}", table::deployments(&rows));
+            say!("{}", table::deployments(&rows));
         }
     }
     Ok(true)

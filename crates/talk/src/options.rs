@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use workload::Delay;
+use workload::{Delay, MOST_CALLS};
 
 use crate::sweep::Target;
 
@@ -320,7 +320,7 @@ pub(crate) struct Sweep {
     ])]
     pub(crate) workload: Option<PathBuf>,
     /// Calls of a request, which are all alike [default: 1]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = calls)]
     pub(crate) calls: Option<usize>,
     /// How long each call takes: 0.125, 0.05..0.1, median:0.05,p99:0.4 or
     /// file:latencies.txt [default: 0.125]
@@ -400,5 +400,14 @@ fn positive(text: &str) -> Result<usize, String> {
     match number {
         0 => Err("there has to be one".to_owned()),
         number => Ok(number),
+    }
+}
+
+fn calls(text: &str) -> Result<usize, String> {
+    match positive(text)? {
+        count if count > MOST_CALLS => {
+            Err(format!("give {MOST_CALLS} at most"))
+        }
+        count => Ok(count),
     }
 }

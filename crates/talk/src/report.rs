@@ -15,7 +15,7 @@ mod table;
 mod timelines;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result};
@@ -25,13 +25,14 @@ pub(crate) use self::page::{SCRIPT, STYLE, document};
 pub(crate) use self::picture::picture;
 pub(crate) use self::timelines::key;
 use crate::options::Report;
+use crate::print::say;
 use crate::results::{Results, Row};
 
 /// Makes the page of results that were written before.
 pub(crate) fn report(options: &Report) -> Result<()> {
     let results = Results::read(&options.results)?;
     write(&results, &options.output)?;
-    println!("{} is ready to be opened", options.output.display());
+    say!("{} is ready to be opened", options.output.display());
     Ok(())
 }
 
@@ -42,14 +43,27 @@ pub(crate) fn write(results: &Results, path: &Path) -> Result<()> {
 
 /// Puts `text` in the place of what is at `path`, whole or not at all.
 pub(crate) fn put(path: &Path, text: &str) -> Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", process::id()));
+    let part = part(path);
     let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
     if written.is_err() {
         // It may not even have been made.
         fs::remove_file(&part).ok();
     }
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Fails where nothing can be [`put`] into a folder.
+pub(crate) fn check(folder: &Path) -> Result<()> {
+    let part = part(&folder.join("results"));
+    fs::write(&part, "")
+        .and_then(|()| fs::remove_file(&part))
+        .with_context(|| format!("cannot write to {}", folder.display()))
+}
+
+fn part(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", process::id()));
+    part.into()
 }
 
 /// The row of each deployment that is drawn: that of its largest run.

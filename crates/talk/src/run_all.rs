@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::deploy::{Log, Server};
 use crate::interrupt::{Interrupt, Stopped};
 use crate::options::RunAll;
+use crate::print::say;
 use crate::site::Site;
 use crate::table;
 
@@ -37,8 +38,8 @@ pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
         servers.push(server);
         rows.push((deployment, port));
     }
-    println!("{}", table::deployments(&rows));
-    println!("\nCtrl-C stops them all. Their logs:");
+    say!("{}", table::deployments(&rows));
+    say!("\nCtrl-C stops them all. Their logs:");
     // Last, so that it is stopped last: the others still need it for what
     // they have in hand.
     servers.extend(backend.server);

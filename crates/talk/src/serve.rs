@@ -19,6 +19,7 @@ use crate::backend::Backend;
 use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::options::Serve;
+use crate::print::say;
 use crate::run_all;
 use crate::site::Site;
 
@@ -58,7 +59,7 @@ pub(crate) fn serve(site: &Site, options: &Serve) -> Result<()> {
     thread::spawn(move || following.follow());
     let address = listener.local_addr().context("the page has no address")?;
     let web = web::start(listener, feed.clone())?;
-    println!("The page is at http://{address}/; Ctrl-C stops all.");
+    say!("The page is at http://{address}/; Ctrl-C stops all.");
     // Last, so that it is stopped last: the others still need it for what
     // they have in hand.
     servers.extend(backend.server);

@@ -13,6 +13,7 @@ use crate::catalogue::Deployment;
 use crate::deploy::{Log, Server};
 use crate::interrupt::Interrupt;
 use crate::options::Soak;
+use crate::print::say;
 use crate::procfs::{self, Family};
 use crate::progress::Progress;
 use crate::site::Site;
@@ -82,7 +83,7 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
         "files",
         "threads",
     ];
-    println!("{}", table::plain(&head, rows));
+    say!("{}", table::plain(&head, rows));
     for fault in &faults {
         eprintln!("talk: {fault}");
     }

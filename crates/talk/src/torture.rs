@@ -27,6 +27,7 @@ use crate::catalogue::Deployment;
 use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::options::Torture;
+use crate::print::say;
 use crate::progress::Progress;
 use crate::site::Site;
 
@@ -63,7 +64,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     if let Some(server) = backend.server {
         server.stop()?;
     }
-    println!("{report}");
+    say!("{report}");
     let faults = report.faults();
     for fault in &faults {
         eprintln!("talk: {fault}");

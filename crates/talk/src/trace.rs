@@ -22,6 +22,7 @@ use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::measure::{Evidence, Subject};
 use crate::options::Trace;
+use crate::print::say;
 use crate::site::Site;
 use crate::{report, verdict};
 
@@ -63,7 +64,7 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     let all = all.map(|(deployment, timeline)| (&*deployment.name, timeline));
     let all: Vec<_> = all.collect();
     write(&options.output, |to| chrome::write(to, &all))?;
-    println!(
+    say!(
         "{} is for ui.perfetto.dev, or chrome://tracing",
         options.output.display()
     );
@@ -110,7 +111,7 @@ fn record(
 }
 
 fn tell(name: &str, timeline: &Timeline) {
-    println!(
+    say!(
         "{name}: {} requests in {:.3} s, at most {} at once, on {} threads",
         timeline.recorded,
         timeline.length() as f64 / 1e6,
@@ -118,7 +119,7 @@ fn tell(name: &str, timeline: &Timeline) {
         timeline.lanes.len(),
     );
     if timeline.lost > 0 {
-        println!(
+        say!(
             "{name}: {} older events were overwritten; a worker keeps the \
              latest 65,536 of a thread",
             timeline.lost

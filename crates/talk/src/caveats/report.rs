@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anstream::{eprintln, println};
+use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Evidence, Figure, Findings, Quote, Side};
 use crate::options::Caveats;
+use crate::print::say;
 use crate::results::Machine;
 
 /// Raised when a field changes its meaning or goes away.
@@ -98,7 +99,7 @@ impl Report {
     pub(crate) fn print(&self, at: usize) {
         let entry = &self.caveats[at];
         let bold = Style::new().bold();
-        println!("{bold}{}{bold:#}", entry.name);
+        say!("{bold}{}{bold:#}", entry.name);
         paragraph("slides", entry.slide);
         paragraph("runs", entry.runs);
         let mut label = "measured";
@@ -123,7 +124,7 @@ impl Report {
             paragraph(label, &format!("{file}: {functions}"));
             label = "";
         }
-        println!("  {style}{verdict}{style:#}\n");
+        say!("  {style}{verdict}{style:#}\n");
     }
 
     /// Says which caveats were not shown, where there are any.
@@ -148,7 +149,7 @@ const WIDTH: usize = 79;
 fn paragraph(label: &str, text: &str) {
     let mut label = label;
     for line in wrap(text, WIDTH - 2 - LABEL) {
-        println!("  {label:LABEL$}{line}");
+        say!("  {label:LABEL$}{line}");
         label = "";
     }
 }
@@ -174,7 +175,7 @@ fn print_evidence(label: &str, evidence: &Evidence) {
             true => String::new(),
             false => format!(" (MUST BE {})", must.in_words(figure.value)),
         };
-        println!(
+        say!(
             "  {:LABEL$}  {style}{side:4}  {value}{style:#}  {of}{must}",
             ""
         );

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::made::Made;
+use crate::print::say;
 use crate::results::Machine;
 use crate::site::Site;
 use crate::table;
@@ -159,7 +160,7 @@ impl Report {
             "hammer",
             "workers + backends",
         ];
-        println!("{}", table::plain(&head, self.rows.iter().map(Row::cells)));
+        say!("{}", table::plain(&head, self.rows.iter().map(Row::cells)));
         let Limits {
             cores,
             memory_bytes,
@@ -169,7 +170,7 @@ impl Report {
         let memory = memory_bytes.map_or_else(String::new, |bytes| {
             format!(", {:.1} GB of memory", bytes as f64 / 1e9)
         });
-        println!(
+        say!(
             "\nThe machine: {cores} cores{memory}, {files} files a process, \
              {ports} ports an address."
         );

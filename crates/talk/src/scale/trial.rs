@@ -1,6 +1,7 @@
 //! One deployment with so many requests in flight.
 
 use std::ops::ControlFlow;
+use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -12,7 +13,7 @@ use crate::catalogue::Deployment;
 use crate::deploy::{Log, Server};
 use crate::interrupt::Interrupt;
 use crate::measure::failures;
-use crate::procfs::Family;
+use crate::procfs::{self, Family};
 use crate::site::Site;
 
 use super::limits::Fit;
@@ -51,6 +52,7 @@ struct Seen {
 struct Spent {
     app: Duration,
     backend: Duration,
+    hammer: Duration,
 }
 
 impl Trial<'_> {
@@ -155,13 +157,15 @@ impl Trial<'_> {
         let (Some(began), Some(ended)) = (seen.began, seen.ended) else {
             bail!("it was over before anybody looked; give it more --seconds");
         };
+        if began.0 == ended.0 {
+            bail!("only one look was in time; give it more --seconds");
+        }
         let looks = seen.in_flight.len() as f64;
         let sum: usize = seen.in_flight.iter().sum();
         let elapsed = ended.0.duration_since(began.0).as_secs_f64();
         let cores = |from: Duration, to: Duration| {
             to.saturating_sub(from).as_secs_f64() / elapsed
         };
-        let hammer = outcome.cpu.user + outcome.cpu.system;
         Ok(Row {
             deployment: self.deployment.name.clone(),
             wanted: self.in_flight,
@@ -173,14 +177,14 @@ impl Trial<'_> {
             p99_seconds: outcome.latency.p99().as_secs_f64(),
             max_seconds: outcome.latency.max().as_secs_f64(),
             requests: outcome.requests,
-            per_second: outcome.requests as f64 / self.length.as_secs_f64(),
+            per_second: outcome.rate,
             failures: failures(outcome),
             calls_at_once: stats.peak,
             idle_bytes: idle,
             loaded_bytes: seen.memory,
             app_cores: cores(began.1.app, ended.1.app),
             backend_cores: cores(began.1.backend, ended.1.backend),
-            hammer_cores: hammer.as_secs_f64() / outcome.elapsed.as_secs_f64(),
+            hammer_cores: cores(began.1.hammer, ended.1.hammer),
             flaws: outcome.flaws.iter().map(ToString::to_string).collect(),
         })
     }
@@ -205,6 +209,8 @@ impl Seen {
         let spent = Spent {
             app: cpu(app).unwrap_or_default(),
             backend: backends.sum(),
+            // It runs in this process, which does little else meanwhile.
+            hammer: procfs::cpu(process::id()).unwrap_or_default(),
         };
         let now = (Instant::now(), spent);
         self.began.get_or_insert(now);

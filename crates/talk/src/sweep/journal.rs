@@ -14,6 +14,9 @@ use super::record::{Load, Step, Sweep};
 /// The record of a sweep that is under way.
 pub(super) struct Journal {
     file: File,
+    /// What it begins with, until it has: a record of before is there until
+    /// there is something to take its place.
+    head: Option<Sweep>,
     steps: Vec<Step>,
 }
 
@@ -40,14 +43,11 @@ impl Journal {
             }
             let mut journal = Self {
                 file,
+                head: Some(sweep.clone()),
                 steps: Vec::new(),
             };
-            match resume && journal.file.metadata()?.len() > 0 {
-                true => journal.go_on(folder, sweep)?,
-                false => {
-                    journal.file.set_len(0)?;
-                    journal.write(sweep)?;
-                }
+            if resume && journal.file.metadata()?.len() > 0 {
+                journal.go_on(folder, sweep)?;
             }
             Ok(journal)
         };
@@ -62,6 +62,7 @@ impl Journal {
                  begin afresh, or name another --output"
             );
         }
+        self.head = None;
         self.steps = kept.steps;
         // A line that was cut off is measured again.
         let length = kept.length as u64;
@@ -90,9 +91,18 @@ impl Journal {
 
     /// Writes a step down.
     pub(super) fn add(&mut self, step: Step) -> Result<()> {
-        self.write(&step).context("cannot keep what was measured")?;
+        let written = self.begin().and_then(|()| self.write(&step));
+        written.context("cannot keep what was measured")?;
         self.steps.push(step);
         Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let Some(head) = self.head.take() else {
+            return Ok(());
+        };
+        self.file.set_len(0)?;
+        self.write(&head)
     }
 
     fn write(&mut self, line: &impl Serialize) -> Result<()> {
@@ -119,4 +129,50 @@ fn difference(one: &Sweep, other: &Sweep) -> Option<&'static str> {
     same.into_iter()
         .find(|(_, same)| !same)
         .map(|(what, _)| what)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::sweep::answer::made_up::{MadeUp, step};
+
+    #[test]
+    fn a_record_stays_until_a_step_takes_its_place() {
+        let folder = TempDir::new().unwrap();
+        let folder = folder.path();
+        let sweep = MadeUp::of("calls = [{ delay = 0.1 }]", 0.95).sweep;
+        let mut first = Journal::open(folder, &sweep, false).unwrap();
+        first.add(step("native", 1.05_f64.powi(7), 0.1)).unwrap();
+        drop(first);
+        // Nothing could be measured: a port was taken, say.
+        drop(Journal::open(folder, &sweep, false).unwrap());
+        assert_eq!(kept::read(folder).unwrap().steps.len(), 1);
+        let mut again = Journal::open(folder, &sweep, false).unwrap();
+        again.add(step("basic", 1.0, 0.1)).unwrap();
+        let kept = kept::read(folder).unwrap();
+        assert_eq!(kept.sweep, sweep);
+        let models = kept.steps.iter().map(|step| &*step.model);
+        assert_eq!(models.collect::<Vec<_>>(), ["basic"]);
+    }
+
+    #[test]
+    fn a_record_is_known_again_to_the_last_bit() {
+        let folder = TempDir::new().unwrap();
+        let folder = folder.path();
+        for target in 1..2000 {
+            let target = f64::from(target) / 1e3;
+            let made_up = MadeUp::of("calls = [{ delay = 0.1 }]", target);
+            let mut journal =
+                Journal::open(folder, &made_up.sweep, false).unwrap();
+            let rate = 1.05_f64.powf(target * 100.0).round() / 7.0;
+            journal.add(step("native", rate, target)).unwrap();
+            drop(journal);
+            let journal = Journal::open(folder, &made_up.sweep, true);
+            let journal = journal.unwrap_or_else(|why| panic!("{why:#}"));
+            let load = Load::Open { rate };
+            assert!(journal.step("native", 1, load, 0).is_some(), "{rate}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::answer::{Answer, markdown, page, terminal};
 use super::record::{Step, Sweep};
+use crate::print::say;
 use crate::report::put;
 
 /// Writes `sweep.md` and `sweep.html`, and prints the answer.
@@ -22,9 +23,9 @@ pub(crate) fn show(
     if json {
         let json = serde_json::to_string_pretty(answer)
             .context("the answer cannot be written as JSON")?;
-        println!("{json}");
+        say!("{json}");
     } else {
-        println!("{}", terminal(answer));
+        say!("{}", terminal(answer));
         eprintln!("talk: {} has the pictures", path.display());
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The bench itself: that it measures, refuses and tidies up.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -316,6 +316,54 @@ fn run_all_shows_the_way_and_leaves_nothing() {
     for distance in &PORTS[..11] {
         let line = format!("curl localhost:{}", base + distance);
         assert!(text.contains(&line), "no {line} in {text}");
+    }
+}
+
+#[test]
+fn a_bench_that_cannot_measure_leaves_the_results_of_before() {
+    let output = TempDir::new().unwrap();
+    let before = output.path().join("results.json");
+    fs::write(&before, "of before").unwrap();
+    let base = free_base();
+    let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, base)).unwrap();
+    let result = talk(base, &["bench", "basic", "--output"])
+        .arg(output.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&result.stderr);
+    assert_eq!(result.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("is in use"), "{stderr}");
+    assert_eq!(fs::read_to_string(before).unwrap(), "of before");
+}
+
+#[test]
+fn who_closes_the_pipe_has_seen_enough() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let child = talk(free_base(), &["list"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn();
+    let result = child.unwrap().wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&result.stderr);
+    assert_eq!((result.status.code(), &*stderr), (Some(0), ""));
+}
+
+#[test]
+fn what_is_missing_is_said_in_one_line() {
+    for (arguments, what) in [
+        (&["run"][..], "were not provided: <NAME>"),
+        (
+            &["sweep", "--order", "foo"],
+            "[possible values: at_once, in_seq",
+        ),
+        (&["sweep", "--calls", "100000000000"], "give 1000 at most"),
+    ] {
+        let result = talk(free_base(), arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        assert_eq!(result.status.code(), Some(2), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains(what), "no {what} in {stderr}");
     }
 }
 

@@ -264,7 +264,7 @@ fn what_cannot_be_swept_is_refused_before_anything_starts() {
         ("basic --target p99=1s", 1, "takes 1.250 s"),
         ("--delay=-1", 2, "--delay"),
         ("--calls 0", 2, "--calls"),
-        ("--calls 2000", 1, "2000 calls are too many"),
+        ("--calls 2000", 2, "give 1000 at most"),
         ("--fails 2", 1, "fails: 2 is no share"),
         ("--work=-1", 1, "--work: "),
         ("--rate 0/s", 2, "try 50/s"),
