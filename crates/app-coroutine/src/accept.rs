@@ -171,6 +171,14 @@ impl Socket for Client<'_> {
         }
     }
 
+    fn has_more(&self) -> bool {
+        // The socket underneath never blocks.
+        self.stream
+            .inner()
+            .peek(&mut [0])
+            .is_ok_and(|count| count > 0)
+    }
+
     fn should_stop(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }

@@ -12,6 +12,10 @@ mod blocking;
 #[cfg(feature = "asynchronous")]
 mod multiplexed;
 
+/// More than this is no answer: as ureq has it.
+#[cfg(feature = "asynchronous")]
+const LONGEST_BODY: usize = 10 << 20;
+
 #[cfg(feature = "asynchronous")]
 pub use asynchronous::Client;
 #[cfg(feature = "ureq")]

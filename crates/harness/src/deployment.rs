@@ -343,8 +343,8 @@ impl Keys {
         toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at].matches('\n').count() + 1;
-            let key = text.lines().nth(line - 1).unwrap_or_default();
-            let key = key.split_once('=').map_or("", |(key, _)| key.trim());
+            let key = text.lines().nth(line - 1).and_then(key_of);
+            let key = key.unwrap_or_default();
             let reason = error.message();
             let message =
                 if key.is_empty() || reason.contains(&format!("`{key}`")) {
@@ -432,11 +432,14 @@ impl Keys {
 }
 
 fn line_of_key(text: &str, key: &str) -> usize {
-    let names_key = |line: &str| {
-        line.split_once('=')
-            .is_some_and(|(name, _)| name.trim() == key)
-    };
+    let names_key = |line| key_of(line) == Some(key);
     text.lines().position(names_key).map_or(1, |line| line + 1)
+}
+
+/// The key of a line of a file that has no tables; it may be quoted.
+fn key_of(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    Some(key.trim().trim_matches(['"', '\'']))
 }
 
 /// The processors that this process may use.
@@ -775,6 +778,11 @@ mod tests {
                 "listen = 5\ncoroutines = 50",
                 "2: coroutines: app-test has no",
             ),
+            (
+                "listen = 5\n\"coroutines\" = 50",
+                "2: coroutines: app-test has no",
+            ),
+            ("\n'listen' = 0", "2: listen: `0` is no length"),
             (
                 "processes = 2\nprocesses = 3",
                 "2: processes: duplicate key",

@@ -47,6 +47,9 @@ pub trait Socket: Read + Write {
     /// The system's.
     fn next_request(&self, timeout: Duration) -> io::Result<bool>;
 
+    /// Whether the client has sent more than was read.
+    fn has_more(&self) -> bool;
+
     /// Whether the worker should stop, so that this request is the last.
     fn should_stop(&self) -> bool;
 }
@@ -133,11 +136,9 @@ pub fn serve<S: Socket>(
         };
         write_answer(socket, &answer, head.without_body, connection)?;
         if !goes_on {
-            return if head.has_body || !input.is_empty() {
-                linger(socket)
-            } else {
-                Ok(())
-            };
+            let has_more =
+                head.has_body || !input.is_empty() || socket.has_more();
+            return if has_more { linger(socket) } else { Ok(()) };
         }
         if input.is_empty() && !socket.next_request(IDLE_LIMIT)? {
             return Ok(());

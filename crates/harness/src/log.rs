@@ -24,6 +24,9 @@ pub fn start(quiet: bool) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
+        // It would tell standard error that it cannot write there, and
+        // panic, since it cannot.
+        .log_internal_errors(false)
         .event_format(SlidesLine)
         .init();
 }

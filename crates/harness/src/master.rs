@@ -284,7 +284,8 @@ impl<'a> Master<'a> {
         for child in &mut self.leaving {
             child.hear();
         }
-        if !self.booted && self.places.iter().all(Place::is_ready) {
+        let is_up = self.places.iter().all(Place::is_ready);
+        if !self.stopping && !self.booted && is_up {
             self.booted = true;
             let count = self.places.len();
             match self.listener.local_addr() {

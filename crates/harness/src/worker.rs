@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -259,8 +259,16 @@ impl Socket for Client<'_> {
         Ok(stream.any() == Some(true))
     }
 
-    fn should_stop(&self) -> bool {
-        let mut files = [PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
-        poll(&mut files, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    fn has_more(&self) -> bool {
+        is_readable(self.stream.as_fd())
     }
+
+    fn should_stop(&self) -> bool {
+        is_readable(self.stop.as_fd())
+    }
+}
+
+fn is_readable(file: BorrowedFd<'_>) -> bool {
+    let mut files = [PollFd::new(file, PollFlags::POLLIN)];
+    poll(&mut files, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }

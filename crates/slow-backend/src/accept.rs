@@ -3,18 +3,23 @@
 //! axum would do the same, but a connection of HTTP/2 could have only so many
 //! calls at a time as hyper takes for wise. Here they are meant to wait.
 
+use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
 use harness::worker::pause_after;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// Calls that one connection may have at a time.
 const STREAMS: u32 = 1 << 20;
@@ -57,14 +62,36 @@ pub(crate) async fn serve(
         // Answers that share a connection must not wait until the last one
         // is acknowledged (Nagle's algorithm, RFC 896).
         stream.set_nodelay(true).ok();
-        let service = TowerToHyperService::new(router.clone());
+        let router = TowerToHyperService::new(router.clone());
+        let asked = Arc::new(Notify::new());
+        let asks = asked.clone();
+        let service = service_fn(move |request| {
+            asks.notify_one();
+            router.call(request)
+        });
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection.into_owned());
-        // What remains of an error is a client that went away.
-        tokio::spawn(async { connection.await.ok() });
+        tokio::spawn(async move { hold(connection, &asked).await });
     }
     drop(listener);
     stopping();
     connections.shutdown().await;
     Ok(())
+}
+
+/// Serves a connection to its end. Which version of HTTP it speaks is found
+/// out without a clock, so that who never asks for anything is closed here.
+async fn hold(connection: impl Future<Output: Sized>, asked: &Notify) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        // What remains of an error is a client that went away.
+        _ = connection.as_mut() => return,
+        begun = timeout(HEAD_LIMIT, asked.notified()) => {
+            if begun.is_err() {
+                return;
+            }
+        }
+    }
+    connection.await;
 }

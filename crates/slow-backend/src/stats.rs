@@ -1,10 +1,13 @@
 //! What the backend knows of its callers, over all its processes.
 
 use std::num::NonZeroUsize;
+use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use harness::shared::Counters;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde::Serialize;
 
 /// Counters in memory that the workers share.
@@ -13,9 +16,9 @@ pub(crate) struct Stats {
     calls: &'static AtomicU64,
     waiting: &'static AtomicU64,
     peak: &'static AtomicU64,
-    /// Of those that wait, how many do so in each worker: what is to be
-    /// forgotten if it dies.
-    by_worker: &'static [AtomicU64],
+    /// Of each worker: how many of those that wait do so in it, which is to
+    /// be forgotten if it dies, and its pid.
+    by_worker: &'static [[AtomicU64; 2]],
 }
 
 /// The counters at one moment.
@@ -31,7 +34,7 @@ pub(crate) struct Snapshot {
 
 impl Stats {
     pub(crate) fn new(processes: usize) -> Result<Self> {
-        let count = NonZeroUsize::MIN.saturating_add(2 + processes);
+        let count = NonZeroUsize::MIN.saturating_add(2 + 2 * processes);
         let counters = Counters::new(count).context("cannot share counters")?;
         // They count as long as the process lives.
         match &**Box::leak(Box::new(counters)) {
@@ -39,15 +42,20 @@ impl Stats {
                 calls,
                 waiting,
                 peak,
-                by_worker,
+                by_worker: by_worker.as_chunks().0,
             }),
             _ => anyhow::bail!("too few counters"),
         }
     }
 
-    /// Forgets the waits of the worker that had this number before.
+    /// Forgets the waits of the worker that had this number before, unless
+    /// it still finishes them.
     pub(crate) fn forget_predecessor(&self, worker: usize) {
-        if let Some(own) = self.own(worker) {
+        let Some([own, pid]) = self.by_worker.get(worker - 1) else {
+            return;
+        };
+        let before = pid.swap(process::id().into(), Ordering::SeqCst);
+        if !is_alive(before) {
             let stale = own.swap(0, Ordering::SeqCst);
             self.waiting.fetch_sub(stale, Ordering::SeqCst);
         }
@@ -56,15 +64,17 @@ impl Stats {
     /// None for a worker that was added to those at the start: what waits in
     /// it when it dies is not forgotten.
     fn own(&self, worker: usize) -> Option<&AtomicU64> {
-        self.by_worker.get(worker - 1)
+        self.by_worker.get(worker - 1).map(|[own, _]| own)
     }
 
     /// Counts a call as waiting until the result is dropped.
     pub(crate) fn wait(self, worker: usize) -> Waiting {
+        // In this order: a worker that is killed in between may leave one
+        // too many, which is better than one too few where there is none.
+        let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(own) = self.own(worker) {
             own.fetch_add(1, Ordering::SeqCst);
         }
-        let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
         self.peak.fetch_max(waiting, Ordering::SeqCst);
         Waiting {
             stats: self,
@@ -86,6 +96,11 @@ impl Stats {
         let waiting = self.waiting.load(Ordering::SeqCst);
         self.peak.store(waiting, Ordering::SeqCst);
     }
+}
+
+fn is_alive(pid: u64) -> bool {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    pid.is_some_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
 }
 
 /// A call that waits; one whose caller goes away waits no longer.
@@ -143,5 +158,17 @@ mod tests {
         let _two = stats.wait(2);
         stats.forget_predecessor(1);
         assert_eq!(shown(&stats), [0, 1, 3]);
+    }
+
+    #[test]
+    fn a_worker_that_finishes_beside_its_successor_counts_for_itself() {
+        let stats = Stats::new(1).unwrap();
+        stats.forget_predecessor(1);
+        let waits = stats.wait(1);
+        // The one before is this process, which lives.
+        stats.forget_predecessor(1);
+        assert_eq!(shown(&stats), [0, 1, 1]);
+        drop(waits);
+        assert_eq!(shown(&stats), [0, 0, 1]);
     }
 }

@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Response, Uri};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::rt::Timer;
 use hyper_util::client::legacy;
@@ -19,6 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::redirect::Policy;
 
+use super::LONGEST_BODY;
 use super::multiplexed::Multiplexed;
 use crate::answer::Failure;
 use crate::deployment::Library;
@@ -85,14 +86,20 @@ impl Client {
         };
         let mut answer = pin!(answer);
         let mut limit = TokioTimer::new().sleep(self.timeout);
-        poll_fn(|context| match answer.as_mut().poll(context) {
+        let answer = poll_fn(|context| match answer.as_mut().poll(context) {
             Poll::Ready(answer) => Poll::Ready(answer),
             Poll::Pending => {
                 let limit = limit.as_mut().poll(context);
                 limit.map(|()| Err(Failure::TimedOut))
             }
         })
-        .await
+        .await;
+        if let (Pool::Multiplexed(client), Err(Failure::TimedOut)) =
+            (&self.library, &answer)
+        {
+            client.doubt(uri);
+        }
+        answer
     }
 }
 
@@ -101,7 +108,12 @@ async fn get_with_reqwest(
     uri: &Uri,
 ) -> Result<Bytes, Failure> {
     let answer = client.get(uri.to_string()).send().await?;
-    Ok(answer.error_for_status()?.bytes().await?)
+    let mut answer = answer.error_for_status()?;
+    let mut body = Body::default();
+    while let Some(bytes) = answer.chunk().await? {
+        body.add(&bytes)?;
+    }
+    Ok(body.0.into())
 }
 
 async fn get_with_hyper(
@@ -109,8 +121,24 @@ async fn get_with_hyper(
     uri: &Uri,
 ) -> Result<Bytes, Failure> {
     let answer = successful(client.get(uri.clone()).await?)?;
-    let body = answer.into_body().collect().await?;
-    Ok(body.to_bytes())
+    let body = Limited::new(answer.into_body(), LONGEST_BODY);
+    let body = body.collect().await;
+    Ok(body.map_err(|error| Failure::other(&*error))?.to_bytes())
+}
+
+/// An answer's body, as far as it has come.
+#[derive(Default)]
+pub(super) struct Body(pub(super) Vec<u8>);
+
+impl Body {
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.0.len() + bytes.len() > LONGEST_BODY {
+            let why = "the answer is larger than 10 MB";
+            return Err(Failure::Other(why.to_owned()));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 fn successful<B>(answer: Response<B>) -> Result<Response<B>, Failure> {
@@ -134,7 +162,13 @@ fn with_reqwest(
         .referer(false)
         .no_proxy();
     if plan.http2() {
-        client.http2_prior_knowledge().build()
+        // Its calls go on to share a connection that has gone silent, unless
+        // that is asked for a sign of life.
+        client
+            .http2_prior_knowledge()
+            .http2_keep_alive_interval(plan.timeout() / 2)
+            .http2_keep_alive_timeout(plan.timeout())
+            .build()
     } else {
         client.http1_only().build()
     }

@@ -3,19 +3,34 @@
 //! This is h2, beneath hyper. hyper-util's pool shares connections, too, but
 //! it takes 3 KB for each call that waits, and hyper a task of 1.6 KB; and
 //! the pool cannot be told that many calls may be given up (below).
+//!
+//! A connection that has gone silent would be shared for ever, since a call
+//! that takes too long gives up itself alone. So after such a call the other
+//! side is asked for a sign of life (PING, RFC 9113, 6.7).
 
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use futures_util::lock::Mutex;
-use h2::Reason;
+use futures_util::task::AtomicWaker;
 use h2::client::{Builder, SendRequest};
+use h2::{Ping, PingPong, Reason};
 use http::uri::Authority;
 use http::{Request, Response, Uri};
 use hyper::body::Bytes;
-use hyper::rt::Executor;
+use hyper::rt::{Executor, Timer};
 use hyper::service::Service;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
+use super::asynchronous::Body;
 use crate::answer::Failure;
 use crate::plan::Plan;
 
@@ -33,13 +48,22 @@ const WINDOW_FOR_ALL: u32 = 5 << 20;
 pub(super) struct Multiplexed {
     connections: Vec<Connection>,
     connector: TowerToHyperService<HttpConnector>,
+    /// How long a sign of life may take.
+    patience: Duration,
 }
 
 #[derive(Debug)]
 struct Connection {
     authority: Authority,
     /// Held while it is made, so that one is.
-    sender: Mutex<Option<SendRequest<Bytes>>>,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    sender: SendRequest<Bytes>,
+    /// Told where it may have gone silent.
+    doubt: Arc<Doubt>,
 }
 
 impl Multiplexed {
@@ -50,14 +74,15 @@ impl Multiplexed {
         for authority in uris.filter_map(Uri::authority) {
             if connections.iter().all(|one| one.authority != *authority) {
                 let authority = authority.clone();
-                let sender = Mutex::default();
-                connections.push(Connection { authority, sender });
+                let open = Mutex::default();
+                connections.push(Connection { authority, open });
             }
         }
         let connector = TowerToHyperService::new(connector);
         Self {
             connections,
             connector,
+            patience: plan.timeout(),
         }
     }
 
@@ -72,40 +97,54 @@ impl Multiplexed {
         // Dropped before its end, a call is given up (RST_STREAM).
         let (answer, _) = sender.send_request(request, true)?;
         let (head, mut stream) = answer.await?.into_parts();
-        let mut body = Vec::new();
+        let mut body = Body::default();
         while let Some(bytes) = stream.data().await {
             let bytes = bytes?;
             stream.flow_control().release_capacity(bytes.len())?;
-            body.extend_from_slice(&bytes);
+            body.add(&bytes)?;
         }
-        Ok(Response::from_parts(head, body.into()))
+        Ok(Response::from_parts(head, body.0.into()))
+    }
+
+    /// Says that a call to `uri` took too long.
+    pub(super) fn doubt(&self, uri: &Uri) {
+        // Where it is locked, one is being made.
+        let open = self.to(uri).and_then(|to| to.open.try_lock());
+        if let Some(Some(open)) = open.as_deref() {
+            open.doubt.raise();
+        }
+    }
+
+    fn to(&self, uri: &Uri) -> Option<&Connection> {
+        let mut connections = self.connections.iter();
+        connections.find(|to| Some(&to.authority) == uri.authority())
     }
 
     async fn sender(&self, uri: &Uri) -> Result<SendRequest<Bytes>, Failure> {
-        let mut connections = self.connections.iter();
-        let to = connections.find(|to| Some(&to.authority) == uri.authority());
-        let to = to.ok_or_else(|| {
+        let to = self.to(uri).ok_or_else(|| {
             Failure::Other(format!("{uri} is not of the plan"))
         })?;
-        let mut sender = to.sender.lock().await;
-        if let Some(sender) = &*sender
+        let mut open = to.open.lock().await;
+        if let Some(Open { sender, .. }) = &*open
             && let Ok(sender) = sender.clone().ready().await
         {
             return Ok(sender);
         }
         // Few calls come here, and the others need no room for it.
-        let made = Box::pin(connect(&self.connector, uri.clone())).await?;
-        Ok(sender.insert(made).clone())
+        let made = connect(&self.connector, uri.clone(), self.patience);
+        let made = Box::pin(made).await?;
+        Ok(open.insert(made).sender.clone())
     }
 }
 
 async fn connect(
     connector: &TowerToHyperService<HttpConnector>,
     uri: Uri,
-) -> Result<SendRequest<Bytes>, Failure> {
+    patience: Duration,
+) -> Result<Open, Failure> {
     let stream = connector.call(uri).await;
     let stream = stream.map_err(|error| Failure::other(&error))?;
-    let (sender, connection) = Builder::new()
+    let (sender, mut connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW_FOR_ALL)
@@ -117,9 +156,55 @@ async fn connect(
         .max_local_error_reset_streams(None)
         .handshake(stream.into_inner())
         .await?;
-    // What becomes of it, the calls are told.
-    TokioExecutor::new().execute(async { connection.await.unwrap_or(()) });
-    Ok(sender)
+    let doubt = Arc::<Doubt>::default();
+    let silence = match connection.ping_pong() {
+        Some(pings) => silence(pings, doubt.clone(), patience).left_future(),
+        None => pending().right_future(),
+    };
+    // What becomes of it, the calls are told; one that is silent is closed.
+    let silence = Box::pin(silence);
+    TokioExecutor::new().execute(async {
+        select(connection, silence).await;
+    });
+    Ok(Open { sender, doubt })
+}
+
+/// Ends once the other side gives no sign of life.
+async fn silence(mut pings: PingPong, doubt: Arc<Doubt>, patience: Duration) {
+    loop {
+        doubt.raised().await;
+        let pong = pin!(pings.ping(Ping::opaque()));
+        let limit = TokioTimer::new().sleep(patience);
+        if !matches!(select(pong, limit).await, Either::Left((Ok(_), _))) {
+            return;
+        }
+    }
+}
+
+/// Whether a connection may have gone silent.
+#[derive(Debug, Default)]
+struct Doubt {
+    is_raised: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Doubt {
+    fn raise(&self) {
+        self.is_raised.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Waits for it, and settles it.
+    async fn raised(&self) {
+        poll_fn(|context| {
+            self.waker.register(context.waker());
+            match self.is_raised.swap(false, Ordering::Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
 }
 
 impl From<h2::Error> for Failure {

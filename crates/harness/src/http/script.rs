@@ -75,7 +75,11 @@ impl Socket for Script {
     }
 
     fn next_request(&self, _: Duration) -> io::Result<bool> {
-        Ok(!self.pieces.is_empty())
+        Ok(self.has_more())
+    }
+
+    fn has_more(&self) -> bool {
+        !self.pieces.is_empty()
     }
 
     fn should_stop(&self) -> bool {

@@ -50,6 +50,8 @@ fn without_keep_alive_there_is_one_request_a_connection() {
     let (requests, output) = served(&mut script, &settings);
     assert_eq!(requests, 1);
     assert!(output.contains("connection: close\r\n"), "{output}");
+    // A close with the second one unread would be a reset.
+    assert!(script.finished.get());
 }
 
 #[test]

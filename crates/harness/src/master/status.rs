@@ -15,7 +15,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::Uid;
 use serde::Serialize;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Master;
 use super::child::Child;
@@ -111,12 +111,13 @@ impl WorkerStatus {
 }
 
 impl Status {
-    /// Logs it, a line for each worker.
+    /// Logs it, a line for each worker: whoever asked is answered, however
+    /// quiet the log is.
     pub(super) fn log(&self) {
         let Self {
             state, generation, ..
         } = self;
-        info!("status: {state}, generation {generation}");
+        warn!("status: {state}, generation {generation}");
         for worker in &self.workers {
             let WorkerStatus {
                 number,
@@ -132,7 +133,7 @@ impl Status {
                 let Oldest { request, age } = oldest;
                 format!(", the oldest for {age:.3} s: {request}")
             });
-            info!(
+            warn!(
                 "status: worker {number} (pid {pid}): {state}, served \
                  {served}, connections {connections}, in hand {in_hand}{oldest}"
             );

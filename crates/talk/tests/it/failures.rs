@@ -1,13 +1,19 @@
 //! A backend that is down, or too slow.
 
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::bench::hasty_backend;
-use crate::http::get;
-use crate::server::{Server, lives, send, wait_until, with_each};
+use crate::bench::{descendants, hasty_backend};
+use crate::http::{get, is_taken};
+use crate::server::{
+    Server, binary, lives, send, wait_until, with_each, with_each_kind,
+};
 
 #[test]
 fn without_a_backend_a_request_gets_502_and_the_reason() {
@@ -84,6 +90,105 @@ fn calls_that_are_given_up_are_no_harm_to_others_of_their_connection() {
         send(worker, Signal::SIGCONT);
         assert_eq!(last.join().unwrap(), 200);
     });
+}
+
+#[test]
+fn a_connection_that_has_gone_silent_is_not_shared_for_ever() {
+    for client in ["--client=hyper", "--client=reqwest"] {
+        let backend = Server::backend(&["--processes=2"]);
+        let address = format!("--backend=127.0.0.1:{}", backend.port);
+        let calls = ["--calls=0", "--timeout=1", "--processes=1"];
+        let http2 = [client, "--http2"];
+        let arguments = [&[&*address], &calls[..], &http2[..]].concat();
+        let app = Server::start("app-async", &arguments);
+        let ask = || get(app.port, "/").status;
+        assert_eq!(ask(), 200);
+        let workers = backend.workers();
+        // One of the two has the connection, and the other takes new ones.
+        send(workers[0], Signal::SIGSTOP);
+        let stopped = match ask() {
+            504 => workers[0],
+            _ => {
+                send(workers[0], Signal::SIGCONT);
+                send(workers[1], Signal::SIGSTOP);
+                assert_eq!(ask(), 504, "{client}");
+                workers[1]
+            }
+        };
+        wait_until("a new connection", || ask() == 200);
+        send(stopped, Signal::SIGCONT);
+    }
+}
+
+#[test]
+fn an_answer_without_an_end_is_given_up_before_memory_is() {
+    let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = backend.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in backend.incoming().flatten() {
+            thread::spawn(move || {
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+                let _ = stream.read(&mut [0; 4096]);
+                let begun = stream.write_all(head.as_bytes());
+                let part = [b'x'; 1 << 16];
+                // Until nobody reads it any more.
+                while begun.is_ok() && stream.write_all(&part).is_ok() {}
+            });
+        }
+    });
+    with_each_kind(|deployment| {
+        let mut further = vec!["--calls=0", "--timeout=30"];
+        if ["app-async", "app-offload"].contains(&deployment.app) {
+            further.push("--http2=false");
+        }
+        let further = deployment.light(&further);
+        let server = Server::deploy(deployment, port, &further);
+        let answer = get(server.port, "/");
+        assert_eq!(answer.status, 502, "{deployment:?}: {answer:?}");
+        for worker in server.workers() {
+            let status = fs::read_to_string(format!("/proc/{worker}/status"));
+            let status = status.unwrap();
+            let peak = status.lines().find_map(|line| {
+                let kilobytes = line.strip_prefix("VmHWM:")?.trim();
+                kilobytes.strip_suffix(" kB")?.parse::<u64>().ok()
+            });
+            let peak = peak.unwrap() / 1000;
+            assert!(peak < 100, "{deployment:?}: {peak} MB");
+        }
+    });
+}
+
+#[test]
+fn a_log_that_cannot_be_written_holds_nobody_up() {
+    for app in ["app-sync", "app-async", "app-coroutine"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let port = free_port();
+        let child = Command::new(binary(app))
+            .args(["--calls=0", "--backend=127.0.0.1:1", "--die-with-parent"])
+            .arg(format!("--http=:{port}"))
+            .stderr(full)
+            .spawn();
+        let mut child = child.unwrap();
+        wait_until("somebody who listens", || is_taken(port));
+        // That the call fails is logged, too.
+        assert_eq!(get(port, "/").status, 502, "{app}");
+        let worker = descendants(child.id())[0];
+        send(worker, Signal::SIGKILL);
+        let successor = || {
+            let workers = descendants(child.id());
+            workers.first().is_some_and(|pid| *pid != worker)
+        };
+        wait_until("a successor", successor);
+        wait_until("its socket", || is_taken(port));
+        assert_eq!(get(port, "/").status, 502, "{app}");
+        send(child.id(), Signal::SIGTERM);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{app}");
+    }
+}
+
+fn free_port() -> u16 {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.local_addr().unwrap().port()
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! How servers die, and what is left of them: nothing.
 
+use std::fs::{self, File};
 use std::io::Write;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
+use crate::bench::descendants;
 use crate::http::{connect, get, is_taken, read};
-use crate::server::{Server, lives, send, wait_until, with_each};
+use crate::server::{Server, binary, lives, send, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.01,0.02";
 
@@ -102,6 +105,24 @@ fn a_second_signal_stops_at_once() {
     server.signal(Signal::SIGTERM);
     server.wait();
     assert!(request.join().unwrap(), "its request was answered");
+}
+
+#[test]
+fn a_start_that_is_stopped_is_never_called_ready() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let mut child = Command::new(binary("app-sync"))
+        .args(["--http=:0", "--backend=127.0.0.1:1", "--processes=300"])
+        .arg("--die-with-parent")
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    wait_until("a worker", || !descendants(child.id()).is_empty());
+    send(child.id(), Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = fs::read_to_string(&log).unwrap();
+    let (_, rest) = log.split_once(" : stopping").unwrap();
+    assert!(!rest.contains(" : ready: "), "{log}");
 }
 
 #[test]
