@@ -231,8 +231,14 @@ impl<'a> Collector<'a> {
         let open = self.open(&span);
         self.each.sort_by_key(|each| each.due);
         let flaws = verdict::flaws(elapsed, &cpu, open.as_ref());
+        let warm = self.load.warmup;
         let window = match self.load.stop {
             Stop::After(length) if !interrupted => length,
+            // The first measured request may be long after the warm-up,
+            // whose answers count meanwhile.
+            Stop::After(_) if !warm.is_zero() => {
+                Duration::from_nanos(last).saturating_sub(warm)
+            }
             _ => elapsed,
         };
         let errors: BTreeMap<_, _> = ErrorKind::ALL

@@ -474,6 +474,8 @@ impl<'a> Engine<'a> {
         if connection.measured {
             let status = connection.reader.status();
             self.recorder.answered(status, &connection.at, now);
+        } else {
+            self.recorder.warm_answered(now);
         }
         let request = &self.plan.requests[connection.request];
         if stays

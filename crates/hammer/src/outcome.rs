@@ -12,7 +12,7 @@ use crate::latency::Latency;
 use crate::seconds;
 use crate::verdict::Flaw;
 
-/// What a run led to. The warm-up is in none of it.
+/// What a run led to. The warm-up's requests are in none of it but the rate.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Outcome {
     /// When it began, in seconds since 1970.
@@ -28,7 +28,11 @@ pub struct Outcome {
     pub answered: u64,
     /// Requests that failed: the `errors`, and the statuses from 400 on.
     pub failed: u64,
-    /// Whole answers a second, while requests were being started.
+    /// Whole answers a second, from the end of the warm-up on and while
+    /// requests were being started. Answers to requests of the warm-up that
+    /// came then are among them: without them it would be too low by all
+    /// that were under way. A run [by count](crate::Stop::Requests) counts
+    /// its own requests.
     pub rate: f64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
@@ -64,7 +68,8 @@ pub struct Outcome {
     pub interrupted: bool,
     /// The run in slices of equal length, wider the longer it was.
     pub series: Series,
-    /// Requests of the warm-up, which no other figure knows of.
+    /// Requests of the warm-up, which no other figure than the rate knows
+    /// of.
     #[serde(skip)]
     pub warmed: u64,
     /// Every request that came to an end, in the order in which they were

@@ -71,7 +71,8 @@ pub(crate) struct Tally {
     /// Requests that are not measured.
     pub(crate) warmed: u64,
     pub(crate) answered: u64,
-    /// Answers that came while requests were still being started.
+    /// Answers that the rate counts, those to requests of the warm-up
+    /// included.
     pub(crate) in_window: u64,
     pub(crate) failed: u64,
     pub(crate) errors: [u64; ErrorKind::ALL.len()],
@@ -116,6 +117,10 @@ pub(crate) struct Batch {
 /// One thread's measurements.
 pub(crate) struct Recorder {
     open_loop: bool,
+    /// From when on an answer to a request of the warm-up counts for the
+    /// rate: what fills a run of that length from its first moment on. A
+    /// run by count has no moments to fill.
+    warm: u64,
     /// When the last request may start.
     end: u64,
     tally: Tally,
@@ -156,13 +161,17 @@ impl Span {
 
 impl Recorder {
     pub(crate) fn new(load: &Load) -> Self {
-        let end = match load.stop {
-            Stop::Requests(_) => None,
-            Stop::After(length) => Some(load.warmup + length),
+        let nanos = |moment: Duration| moment.as_nanos() as u64;
+        let (warm, end) = match load.stop {
+            Stop::Requests(_) => (u64::MAX, u64::MAX),
+            Stop::After(length) => {
+                (nanos(load.warmup), nanos(load.warmup + length))
+            }
         };
         Self {
             open_loop: matches!(load.schedule, Schedule::Open { .. }),
-            end: end.map_or(u64::MAX, |end| end.as_nanos() as u64),
+            warm,
+            end,
             tally: Tally::default(),
             counts: std::array::from_fn(|_| Counts::new()),
             statuses: [0; 600],
@@ -173,6 +182,12 @@ impl Recorder {
 
     pub(crate) fn warmed(&mut self) {
         self.tally.warmed += 1;
+    }
+
+    /// An answer to a request of the warm-up.
+    pub(crate) fn warm_answered(&mut self, now: u64) {
+        let counts = (self.warm..=self.end).contains(&now);
+        self.tally.in_window += u64::from(counts);
     }
 
     pub(crate) fn begun(&mut self, due: u64, begun: u64) {

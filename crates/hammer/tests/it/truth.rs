@@ -219,6 +219,57 @@ fn a_warm_up_leaves_a_slow_start_out() {
     assert!(slow <= 2, "{slow} slow ones");
 }
 
+/// Five at once, and a warm-up of 250 ms whose requests are answered at
+/// 500 ms, all others at 1500 ms; given up at `end`.
+fn answered_late(stop: Stop, end: Duration) -> Outcome {
+    let elapsed = Arc::new(AtomicU64::new(0));
+    let clock = elapsed.clone();
+    let server = Server::start(move |peer| {
+        while peer.request()?.is_some() {
+            let moment = if peer.count() <= 5 { 500 } else { 1500 };
+            while clock.load(Ordering::SeqCst) < moment {
+                sleep(MS);
+            }
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let mut load = closed(&server, 5, 5);
+    load.warmup = 250 * MS;
+    load.stop = stop;
+    // The server goes by the run's own clock, however slow the machine is.
+    hammer::run(&load, |snapshot| {
+        let millis = snapshot.elapsed.as_millis() as u64;
+        elapsed.store(millis, Ordering::SeqCst);
+        match snapshot.elapsed < end {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_rate_is_of_all_answers_that_come_after_the_warm_up() {
+    let second = Stop::After(1000 * MS);
+    let outcome = answered_late(second, Duration::MAX);
+    // In that second came those to the warm-up's requests, and no others.
+    assert_eq!((outcome.rate, outcome.warmed), (5.0, 5));
+    assert_eq!((outcome.requests, outcome.latency.count()), (5, 5));
+    let early = answered_late(second, 1000 * MS);
+    assert_eq!((early.requests, early.unfinished), (0, 5));
+    // Of the 750 ms after the warm-up, not of the half second after them.
+    assert!((1.0..6.7).contains(&early.rate), "{}", early.rate);
+}
+
+#[test]
+fn a_run_by_count_has_the_rate_of_its_own_requests() {
+    let outcome = answered_late(Stop::Requests(5), Duration::MAX);
+    assert_eq!((outcome.requests, outcome.warmed), (5, 5));
+    let answers = outcome.rate * outcome.elapsed.as_secs_f64();
+    assert!((answers - 5.0).abs() < 1e-6, "{answers}");
+}
+
 #[test]
 fn a_server_that_stops_answering_is_no_fast_one() {
     let server = Server::start(|peer| {
