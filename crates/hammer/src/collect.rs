@@ -42,6 +42,7 @@ pub(crate) struct Collector<'a> {
 #[derive(Clone, Default)]
 struct Summed {
     answered: u64,
+    in_window: u64,
     failed: u64,
     shed: u64,
     bytes: u64,
@@ -51,6 +52,7 @@ struct Summed {
 impl Summed {
     fn add(&mut self, other: &Self) {
         self.answered += other.answered;
+        self.in_window += other.in_window;
         self.failed += other.failed;
         self.shed += other.shed;
         self.bytes += other.bytes;
@@ -94,6 +96,7 @@ impl<'a> Collector<'a> {
         }
         let mut summed = Summed {
             answered: batch.tally.answered,
+            in_window: batch.tally.in_window,
             failed: batch.tally.failed,
             shed: batch.tally.shed,
             bytes: batch.tally.bytes_received,
@@ -105,7 +108,10 @@ impl<'a> Collector<'a> {
                 summed.good.add(sparse);
             }
         }
-        if let Some(tick) = batch.tick.checked_sub(self.first_tick) {
+        // What a turn reads that ends after the warm-up is handed over with
+        // the tick that it began in.
+        if batch.tick >= self.first_tick || summed.in_window > 0 {
+            let tick = batch.tick.saturating_sub(self.first_tick);
             self.add_to_second(tick, &summed);
             summed.good = summed.good.coarse();
             self.add_to_slice(tick, &summed);
@@ -253,6 +259,7 @@ impl<'a> Collector<'a> {
             answered: self.tally.answered,
             failed: self.tally.failed,
             rate: per_second(self.tally.in_window, window),
+            window,
             statuses: std::mem::take(&mut self.statuses),
             errors,
             shed: self.tally.shed,
@@ -321,6 +328,7 @@ impl<'a> Collector<'a> {
 fn slice(summed: &Summed) -> Slice {
     Slice {
         answered: summed.answered,
+        in_window: summed.in_window,
         failed: summed.failed,
         latency: summed.good.counted(),
     }

@@ -8,8 +8,10 @@
 //! more evidence than they are. A difference is beyond the noise where
 //! nearly all the differences so drawn have its sign.
 
+use std::time::Duration;
+
 use crate::latency::QUANTILES;
-use crate::outcome::{Outcome, Slice};
+use crate::outcome::{Outcome, Series, Slice};
 use crate::schedule::mix;
 
 const DRAWS: usize = 2000;
@@ -72,7 +74,8 @@ fn compare_by(
         let beyond = fewest as f64 * (1.0 - quantile);
         (name, beyond >= FEWEST_BEYOND)
     });
-    [("rate", true)]
+    let long = sides.iter().all(|side| side.in_window >= FEWEST_SLICES);
+    [("rate", long)]
         .into_iter()
         .chain(names)
         .zip(drawn)
@@ -108,18 +111,24 @@ fn classes(sides: [&[Outcome]; 2]) -> Vec<u64> {
 struct Side {
     runs: Vec<Run>,
     slices: usize,
+    /// Those that the rate is over.
+    in_window: usize,
     /// Latencies in all.
     answers: u64,
 }
 
 struct Run {
     slices: Vec<Counts>,
+    /// How many of them the rate is over. What follows is the wait for the
+    /// last answers.
+    in_window: usize,
     /// How many consecutive slices are drawn together.
     block: usize,
 }
 
 /// What came in some slices.
 struct Counts {
+    /// What the rate counts, and over how long.
     answered: u64,
     seconds: f64,
     /// Which class, and how many.
@@ -143,6 +152,7 @@ impl Side {
             .flat_map(|slice| &slice.latencies);
         Self {
             slices: runs.iter().map(|run| run.slices.len()).sum(),
+            in_window: runs.iter().map(|run| run.in_window).sum(),
             answers: latencies.map(|&(_, count)| count).sum(),
             runs,
         }
@@ -198,48 +208,69 @@ impl Side {
 
 impl Run {
     fn new(outcome: &Outcome, classes: &[u64]) -> Self {
-        let seconds = outcome.series.slice.as_secs_f64();
-        let mut slices: Vec<_> = outcome
-            .series
-            .slices
-            .iter()
-            .map(|slice| Counts::new(slice, seconds, classes))
-            .collect();
-        // The end of the run cuts the last one off, by a known length.
-        let whole = slices.len().saturating_sub(1) as f64 * seconds;
-        if let Some(last) = slices.last_mut() {
-            let rest = outcome.elapsed.as_secs_f64() - whole;
-            last.seconds = rest.clamp(0.0, seconds);
-        }
+        let Series { slice, slices } = &outcome.series;
+        // An older hammer did not tell what its rate was of.
+        let told = !outcome.window.is_zero();
+        let mut left = match told {
+            true => outcome.window,
+            false => outcome.elapsed,
+        };
+        let mut in_window = 0;
+        let counts = |one: &Slice| {
+            // The end of the window cuts a slice off, by a known length.
+            let length = left.min(*slice);
+            left -= length;
+            in_window += usize::from(!length.is_zero());
+            let answered = if told { one.in_window } else { one.answered };
+            Counts::new(one, answered, length, classes)
+        };
+        let slices: Vec<_> = slices.iter().map(counts).collect();
         // The usual compromise for the length of a block.
         let block = (slices.len() as f64).cbrt().ceil() as usize;
         Self {
             slices,
+            in_window,
             block: block.max(1),
         }
     }
 
+    /// As many slices of the window as there were, and as many of the wait:
+    /// each draw is as long as the run.
     fn draw<'a>(&'a self, random: &mut Random, drawn: &mut Vec<&'a Counts>) {
-        let count = self.slices.len();
+        let (window, wait) = self.slices.split_at(self.in_window);
+        self.draw_from(window, random, drawn);
+        self.draw_from(wait, random, drawn);
+    }
+
+    fn draw_from<'a>(
+        &self,
+        slices: &'a [Counts],
+        random: &mut Random,
+        drawn: &mut Vec<&'a Counts>,
+    ) {
+        let count = slices.len();
         let end = drawn.len() + count;
         while drawn.len() < end {
             let start = random.below(count);
             let length = self.block.min(end - drawn.len());
             // Round the end, so that each slice is drawn as often.
-            drawn.extend(
-                (start..start + length).map(|at| &self.slices[at % count]),
-            );
+            drawn.extend((start..start + length).map(|at| &slices[at % count]));
         }
     }
 }
 
 impl Counts {
-    fn new(slice: &Slice, seconds: f64, classes: &[u64]) -> Self {
+    fn new(
+        slice: &Slice,
+        answered: u64,
+        length: Duration,
+        classes: &[u64],
+    ) -> Self {
         let class = |nanos| classes.binary_search(&nanos).ok();
         let pairs = slice.latency.0.iter();
         Self {
-            answered: slice.answered,
-            seconds,
+            answered,
+            seconds: length.as_secs_f64(),
             latencies: pairs
                 .filter_map(|&(nanos, count)| Some((class(nanos)?, count)))
                 .collect(),

@@ -34,6 +34,9 @@ pub struct Outcome {
     /// that were under way. A run [by count](crate::Stop::Requests) counts
     /// its own requests.
     pub rate: f64,
+    /// The time that the rate is over; zero where an older hammer wrote it.
+    #[serde(default, with = "seconds")]
+    pub window: Duration,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Requests without a whole answer, by the reason.
@@ -146,6 +149,10 @@ pub struct Series {
 pub struct Slice {
     /// Whole answers.
     pub answered: u64,
+    /// Those that the [rate](Outcome::rate) counts; zero where an older
+    /// hammer wrote it.
+    #[serde(default)]
+    pub in_window: u64,
     /// Failed requests.
     pub failed: u64,
     /// Latencies of the answers below 400.

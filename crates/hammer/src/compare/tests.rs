@@ -21,6 +21,7 @@ fn run(random: &mut Random, middle: f64) -> Outcome {
         .collect();
     Outcome {
         elapsed: Duration::from_secs(20),
+        window: Duration::from_secs(20),
         series: Series {
             slice: Duration::from_secs(1),
             slices,
@@ -41,6 +42,7 @@ fn slice(random: &mut Random, middle: f64) -> Slice {
     let pairs = latencies.chunk_by(|a, b| a == b);
     Slice {
         answered: 100,
+        in_window: 100,
         failed: 0,
         latency: Counted(
             pairs.map(|same| (same[0], same.len() as u64)).collect(),
@@ -100,4 +102,56 @@ fn too_little_is_not_judged() {
         assert_eq!(difference.is_real().is_some(), known);
     }
     assert_eq!(compare(&[], &[]).len(), 8);
+}
+
+/// The same runs, half a second of starts and a wait for the last answers
+/// longer.
+fn waited(runs: &[Outcome]) -> Vec<Outcome> {
+    let mut runs = runs.to_vec();
+    for run in &mut runs {
+        run.elapsed += Duration::from_secs(30);
+        run.window += Duration::from_millis(500);
+        let mut last = run.series.slices[0].clone();
+        last.in_window = 50;
+        let nothing = Slice {
+            answered: 0,
+            in_window: 0,
+            failed: 0,
+            latency: Counted::default(),
+        };
+        run.series.slices.push(last);
+        run.series.slices.extend(vec![nothing; 29]);
+    }
+    runs
+}
+
+#[test]
+fn the_wait_for_the_last_answers_is_no_lower_rate() {
+    let before = runs(&mut Random(0), 5, 10.0);
+    let after = waited(&before);
+    let rate = &compare_by(200, &before, &after)[0];
+    assert_eq!((rate.before, rate.after), (100.0, 100.0));
+    assert_eq!(rate.interval, Some((0.0, 0.0)));
+}
+
+#[test]
+fn a_short_run_with_a_long_wait_has_latencies_but_no_sure_rate() {
+    let mut short = runs(&mut Random(0), 1, 10.0);
+    short[0].window = Duration::from_secs(7);
+    let differences = compare_by(50, &short, &short);
+    let [rate, p50] = [0, 1].map(|row| differences[row].is_real());
+    assert_eq!((rate, p50), (None, Some(false)));
+}
+
+#[test]
+fn what_an_older_hammer_wrote_is_compared_by_all_of_it() {
+    let new = runs(&mut Random(0), 3, 10.0);
+    let mut old = new.clone();
+    for run in &mut old {
+        run.window = Duration::ZERO;
+        let slices = run.series.slices.iter_mut();
+        slices.for_each(|slice| slice.in_window = 0);
+    }
+    let rate = &compare_by(50, &old, &new)[0];
+    assert_eq!((rate.before, rate.after), (100.0, 100.0));
 }

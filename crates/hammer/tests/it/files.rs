@@ -142,6 +142,24 @@ fn runs_of_one_service_are_alike_and_a_slower_one_is_not() {
 }
 
 #[test]
+fn what_an_older_hammer_wrote_is_read() {
+    let (server, files) = (Server::answering(OK), Files::new());
+    let (new, old) = (files.name("new"), files.name("old"));
+    hammer(&["--rate=100", "-z300ms", "--json", &new, &server.url()]);
+    let mut json = files.json("new");
+    let run = json["runs"][0].as_object_mut().unwrap();
+    assert_eq!(run.remove("window").unwrap(), 0.3);
+    let slices = run["series"]["slices"].as_array_mut().unwrap();
+    for slice in slices {
+        slice.as_object_mut().unwrap().remove("in_window").unwrap();
+    }
+    fs::write(&old, json.to_string()).unwrap();
+    let output = hammer(&["compare", &old, &new]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("before: 1 run, 30 requests"));
+}
+
+#[test]
 fn a_file_that_is_none_of_ours_is_refused() {
     let files = Files::new();
     let name = files.name("file");

@@ -262,6 +262,50 @@ fn the_rate_is_of_all_answers_that_come_after_the_warm_up() {
     assert!((1.0..6.7).contains(&early.rate), "{}", early.rate);
 }
 
+/// Whether the slices make the rate that the run says it had.
+#[track_caller]
+fn assert_compared(outcome: &Outcome) {
+    let runs = std::slice::from_ref(outcome);
+    let rate = &hammer::compare(runs, runs)[0];
+    let difference = (rate.before - outcome.rate).abs();
+    assert!(difference < 1e-6, "{} not {}", rate.before, outcome.rate);
+    let slices = &outcome.series.slices;
+    let answers: u64 = slices.iter().map(|slice| slice.in_window).sum();
+    let truth = outcome.rate * outcome.window.as_secs_f64();
+    assert!(
+        (answers as f64 - truth).abs() < 1e-6,
+        "{answers} not {truth}"
+    );
+}
+
+#[test]
+fn runs_are_compared_by_the_rate_that_they_report() {
+    // One hangs, and is given up long after all others.
+    let server = Server::start(|peer| {
+        while peer.request()?.is_some() {
+            if peer.count() == 5 {
+                return peer.hang();
+            }
+            sleep(10 * MS);
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let mut load = closed(&server, 4, 1);
+    load.stop = Stop::After(600 * MS);
+    load.timeout = 1500 * MS;
+    let waits = run(&load);
+    assert_eq!(waits.errors[&ErrorKind::Timeout], 1);
+    assert_eq!(waits.window, 600 * MS);
+    assert_compared(&waits);
+    // A warm-up may end within a slice, and more so in several threads.
+    load.warmup = 330 * MS;
+    load.threads = 3;
+    assert_compared(&run(&load));
+    assert_compared(&answered_late(load.stop, 1000 * MS));
+    assert_compared(&run(&closed(&server, 4, 100)));
+}
+
 #[test]
 fn a_run_by_count_has_the_rate_of_its_own_requests() {
     let outcome = answered_late(Stop::Requests(5), Duration::MAX);
