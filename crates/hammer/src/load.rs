@@ -94,7 +94,9 @@ pub enum Schedule {
         rate: Rate,
         /// How they are spread.
         arrivals: Arrivals,
-        /// Past so many connections a request is shed instead of sent.
+        /// Past so many connections a request is shed instead of sent. The
+        /// threads share them evenly, for good: a thread sheds past its own
+        /// share, which is one at least.
         max_connections: usize,
     },
 }

@@ -41,8 +41,8 @@ pub struct Outcome {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests without a whole answer, by the reason.
     pub errors: BTreeMap<ErrorKind, u64>,
-    /// Requests that were never sent, since every connection was taken and
-    /// no more were allowed. Open loop only.
+    /// Requests that were never sent, since every connection of their thread
+    /// was taken and no more were allowed. Open loop only.
     pub shed: u64,
     /// Requests still under way when the run was ended early.
     pub unfinished: u64,

@@ -106,6 +106,16 @@ fn check(load: &Load) -> Result<(), Error> {
         Schedule::Open {
             max_connections: 0, ..
         } => return refuse("zero connections"),
+        // A thread with none would shed all of its requests.
+        Schedule::Open {
+            max_connections, ..
+        } if *max_connections < load.threads => {
+            return refuse(&format!(
+                "{max_connections} connections at most for {} threads, which \
+                 share them evenly and need one each",
+                load.threads
+            ));
+        }
         Schedule::Open { rate, .. } => {
             let ends = rate.stages.iter().map(|stage| stage.rate);
             let mut rates = ends.chain([rate.start]);

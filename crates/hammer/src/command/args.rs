@@ -116,8 +116,8 @@ pub(crate) struct Args {
     )]
     seed: u64,
 
-    /// Open loop: shed requests past this many connections (default: 10000,
-    /// or what the limit on open files allows)
+    /// Open loop: shed requests past this many connections, shared out evenly
+    /// to the threads (default: 10000, or what the limit on open files allows)
     #[arg(
         long,
         value_name = "N",

@@ -175,6 +175,8 @@ fn a_command_that_makes_no_sense_is_refused_in_one_line() {
     assert_usage(&["--stages=1s:0"], &["rate of zero"]);
     assert_usage(&["--arrivals=poisson"], &["--rate", "--stages"]);
     assert_usage(&["--max-connections=9"], &["--rate", "--stages"]);
+    let few = ["--rate=9", "--max-connections=2", "--threads=3"];
+    assert_usage(&few, &["2 connections", "3 threads", "one each"]);
     assert_usage(&["-H", "nothing"], &["--header", "colon"]);
     assert_usage(&["--body-file=/nowhere"], &["/nowhere"]);
     assert_usage(&["--json=/nowhere/at/all"], &["/nowhere/at/all"]);
