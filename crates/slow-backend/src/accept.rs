@@ -81,7 +81,7 @@ pub(crate) async fn serve(
 
 /// Serves a connection to its end. Which version of HTTP it speaks is found
 /// out without a clock, so that who never asks for anything is closed here.
-async fn hold(connection: impl Future<Output: Sized>, asked: &Notify) {
+async fn hold(connection: impl Future, asked: &Notify) {
     let mut connection = pin!(connection);
     tokio::select! {
         biased;

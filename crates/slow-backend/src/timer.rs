@@ -6,7 +6,7 @@
 //! backend's clock rather than the models. A timer file (`timerfd(2)`)
 //! counts in nanoseconds.
 //!
-//! In a crowd, to wake up for each wait by itself would cost a fifth of the
+//! In a crowd, to wake up for each wait by itself would cost a sixth of the
 //! backend's processor time, which the models need on the same machine:
 //! those that end within a [`TICK`] of one another end together.
 
@@ -74,12 +74,11 @@ impl Timer {
             return Ok(());
         }
         let moment = Instant::now() + duration;
-        self.add(next_tick(self.began, moment))?
-            .await
-            .map_err(io::Error::other)
+        self.add(moment)?.await.map_err(io::Error::other)
     }
 
     fn add(&self, moment: Instant) -> io::Result<Receiver<()>> {
+        let moment = next_tick(self.began, moment);
         let (waker, woken) = channel();
         let mut waits = self.lock();
         let index = waits.count;
@@ -167,7 +166,7 @@ mod tests {
         let first = next_tick(began, Instant::now() + 100 * TICK);
         for nanos in [1, 50_000, 99_999] {
             let moment = first + Duration::from_nanos(nanos);
-            timer.add(next_tick(began, moment)).unwrap();
+            timer.add(moment).unwrap();
         }
         let waits = timer.lock();
         let moments = waits.moments.iter().map(|Reverse((moment, _))| *moment);

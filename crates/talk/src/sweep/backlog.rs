@@ -7,14 +7,12 @@
 
 use hammer::Each;
 
+use super::held::CHANCE;
 use super::record::{Load, Step};
 
 /// The share of the requests that may come more than are done: less is lost in
 /// the steps of the search, which are a twentieth apart.
 const BEHIND: f64 = 0.02;
-/// Chance may take so many standard deviations: that of a thousand steps one
-/// has more.
-const CHANCE: f64 = 3.0;
 
 /// How much longer the later half of some requests took than the earlier one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +31,7 @@ impl Rise {
         match (earlier, later) {
             (Some(earlier), Some(later)) => Self {
                 seconds: later.mean - earlier.mean,
-                error: (earlier.error + later.error).sqrt(),
+                error: (earlier.variance + later.variance).sqrt(),
             },
             _ => Self {
                 seconds: 0.0,
@@ -45,8 +43,8 @@ impl Rise {
 
 struct Latencies {
     mean: f64,
-    /// The variance of the mean.
-    error: f64,
+    /// Of the mean.
+    variance: f64,
 }
 
 impl Latencies {
@@ -61,8 +59,8 @@ impl Latencies {
         let count = latencies.len() as f64;
         let mean = latencies.iter().sum::<f64>() / count;
         let squares = latencies.iter().map(|latency| (latency - mean).powi(2));
-        let error = squares.sum::<f64>() / count / count;
-        Some(Self { mean, error })
+        let variance = squares.sum::<f64>() / count / count;
+        Some(Self { mean, variance })
     }
 }
 

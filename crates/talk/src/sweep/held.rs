@@ -11,9 +11,9 @@ use super::record::{Step, Target};
 /// How long an app waits for a call, unless told otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Failures may exceed what is due to the workload by so many standard
-/// deviations: that of a thousand steps one has more.
-const CHANCE: f64 = 3.0;
+/// Chance may take so many standard deviations: that of a thousand steps one
+/// has more.
+pub(super) const CHANCE: f64 = 3.0;
 
 /// Whether an open loop's step kept up, in time, and failed no more than the
 /// workload does by itself. What was given up or not sent has failed.
