@@ -25,7 +25,6 @@ use harness::answer::{Answer, RETRY_AFTER, Status};
 use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
 use harness::overload::Overload;
-use harness::requests::BEAT;
 use harness::{CallError, Requests, Worker, log, worker};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -106,7 +105,7 @@ where
 
 /// Tells the master that the event loop comes round.
 async fn beat(requests: Requests, core: usize) {
-    let mut beats = tokio::time::interval(BEAT);
+    let mut beats = tokio::time::interval(requests.beats());
     loop {
         beats.tick().await;
         requests.beat(core);

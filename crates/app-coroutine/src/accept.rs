@@ -14,12 +14,11 @@ use harness::deployment::Deployment;
 use harness::http::{self, Settings, Socket};
 use harness::overload::Overload;
 use harness::{CallError, Requests, Worker, worker};
-use may::coroutine;
 use may::go;
 use may::io::{CoIo, WaitIo};
 use may::sync::Semphore;
 
-use crate::sockets;
+use crate::sockets::{self, heed_timeout};
 
 /// How often an idle connection asks whether its worker should stop.
 const STOP_CHECK: Duration = Duration::from_secs(1);
@@ -78,7 +77,11 @@ where
             match listener.inner().accept() {
                 Ok((stream, _)) => {
                     let refused = self.overload.refuses(listener.inner());
-                    go!(move || permit.0.serve_client(stream, refused));
+                    // Who has just taken one serves it before the next,
+                    // which another worker may have.
+                    sockets::begin(move || {
+                        permit.0.serve_client(stream, refused)
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     drop(permit);
@@ -86,7 +89,7 @@ where
                 }
                 Err(error) => {
                     if let Some(pause) = worker::pause_after(&error) {
-                        coroutine::sleep(pause);
+                        sockets::sleep(pause);
                     }
                 }
             }
@@ -132,13 +135,13 @@ struct Client<'a> {
 
 impl Read for Client<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer)
+        heed_timeout(self.stream.read(buffer))
     }
 }
 
 impl Write for Client<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        heed_timeout(self.stream.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -160,7 +163,7 @@ impl Socket for Client<'_> {
         self.stream.set_read_timeout(Some(STOP_CHECK))?;
         loop {
             // Who has asked before the stop is answered.
-            match self.stream.peek(&mut [0]) {
+            match heed_timeout(self.stream.peek(&mut [0])) {
                 Ok(count) => return Ok(count > 0),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {}
                 Err(error) => return Err(error),

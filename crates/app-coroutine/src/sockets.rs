@@ -14,7 +14,6 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use harness::requests::BEAT;
 use harness::{Plan, Requests, Worker, client, grain, log};
 use may::coroutine::{self, Builder, JoinHandle};
 use may::go;
@@ -30,6 +29,9 @@ const STACK_BYTES: usize = 256 << 10;
 /// How exact the time limits of calls are.
 const GRAIN: Duration = Duration::from_millis(50);
 
+/// After how long may looks around by itself where nothing happens.
+const IDLE: Duration = Duration::from_secs(10);
+
 /// Coroutines that are kept for the next who need one, at the most.
 const SPARE: usize = 1024;
 
@@ -43,16 +45,20 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_workers(1);
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
-    let coroutines = requests * (1 + plan.calls_at_once());
+    let coroutines = 1 + plan.calls_at_once();
+    // may uses those that it keeps in turn, the coldest first: so it begins
+    // with those of one request, and gets others as they are needed.
     config.set_pool_capacity(coroutines.min(SPARE));
-    // may looks for what has run out of time before it sleeps, and goes on
-    // with it after: its 10 ms of sleep at the most are how late that is.
+    // It would do so a hundred times a second; with `heed_timeout`, nothing
+    // waits for it.
+    config.set_timeout_ns(IDLE.as_nanos() as u64);
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
     let number = worker.number;
     let core = format!("worker-{number}-core-0");
     go!(move || log::name_thread(core));
     log::name_thread(format!("worker-{number}"));
+    config.set_pool_capacity((requests * coroutines).min(SPARE));
 }
 
 /// Tells the master that the thread of the coroutines comes round.
@@ -60,8 +66,29 @@ pub(crate) fn beat(requests: Requests) {
     requests.beat(0);
     go!(move || loop {
         requests.beat(0);
-        coroutine::sleep(BEAT);
+        sleep(requests.beats());
     });
+}
+
+/// Lets others run meanwhile, and goes on where they do: may itself goes on
+/// in its thread for timers.
+pub(crate) fn sleep(time: Duration) {
+    coroutine::sleep(time);
+    coroutine::yield_now();
+}
+
+/// Tells may that there is something to do, where a wait ran out of time.
+///
+/// may resumes such a coroutine as the last thing before it sleeps: who is
+/// woken by it in turn, as by the end of a call, would sleep with may until
+/// something else happens. That a coroutine begins is seen to at once.
+pub(crate) fn heed_timeout<T>(waited: io::Result<T>) -> io::Result<T> {
+    if let Err(error) = &waited
+        && error.kind() == ErrorKind::TimedOut
+    {
+        go!(|| {});
+    }
+    waited
 }
 
 /// Clients for the calls of any number of requests, each with a client of
@@ -138,7 +165,8 @@ impl<In: Transport> Connector<In> for YieldingConnector {
             Some(limit) => TcpStream::connect_timeout(address, *limit),
             None => TcpStream::connect(address),
         };
-        let stream = stream.map_err(|error| translate(error, &timeout))?;
+        let stream =
+            heed_timeout(stream).map_err(|error| translate(error, &timeout))?;
         stream.set_nodelay(true)?;
         let config = details.config;
         let (input, output) =
@@ -174,7 +202,7 @@ impl Transport for YieldingTransport {
         }
         let output = &self.buffers.output()[..amount];
         let written = self.stream.write_all(output);
-        written.map_err(|error| translate(error, &timeout))
+        heed_timeout(written).map_err(|error| translate(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -185,7 +213,8 @@ impl Transport for YieldingTransport {
         let room = self.buffers.input_append_buf();
         let size = room.len();
         let read = self.stream.read(room);
-        let amount = read.map_err(|error| translate(error, &timeout))?;
+        let amount =
+            heed_timeout(read).map_err(|error| translate(error, &timeout))?;
         self.is_drained = amount > 0 && amount < size;
         self.buffers.input_appended(amount);
         Ok(amount > 0)

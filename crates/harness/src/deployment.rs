@@ -19,7 +19,6 @@ use serde::de::{self, Deserializer};
 use thiserror::Error;
 
 use crate::master::Limits;
-use crate::requests::BEAT;
 
 /// How an app is deployed, with every key settled.
 #[derive(Clone, Debug, PartialEq)]
@@ -601,12 +600,13 @@ impl FromStr for Heartbeat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        const LEAST: Duration = Duration::from_secs(3);
         let Seconds(limit) = text.parse()?;
-        if limit < 3 * BEAT {
-            let (beat, least) = (BEAT.as_secs(), 3 * BEAT.as_secs());
+        if limit < LEAST {
+            let least = LEAST.as_secs();
             return Err(format!(
-                "`{text}` is too short: threads come round every {beat} s; \
-                 give {least} or more"
+                "`{text}` is too short to tell who is stuck from who is \
+                 busy; give {least} or more"
             ));
         }
         Ok(Self(limit))
@@ -767,7 +767,7 @@ mod tests {
             ("harakiri = 0", "1: harakiri: `0` is no time limit"),
             (
                 "heartbeat = 2.5",
-                "1: heartbeat: `2.5` is too short: threads",
+                "1: heartbeat: `2.5` is too short to tell",
             ),
             ("max_requests = 0", "1: max_requests: invalid value"),
             ("shed_above = -1", "1: shed_above: invalid value"),

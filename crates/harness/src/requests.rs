@@ -12,9 +12,6 @@ use crate::board::{Board, Moment};
 use crate::trace::{Trace, Traced};
 use crate::worker;
 
-/// How often a thread that waits for requests comes round to say so.
-pub const BEAT: Duration = Duration::from_secs(1);
-
 /// What a worker says to its master, a byte each.
 pub(crate) const READY: u8 = b'r';
 pub(crate) const RELIEVE_ME: u8 = b'm';
@@ -36,6 +33,7 @@ struct Account {
     free: Mutex<Vec<usize>>,
     /// How many requests to serve; then another worker takes over.
     most: Option<u64>,
+    beats: Duration,
     master: OwnedFd,
 }
 
@@ -43,6 +41,7 @@ impl Requests {
     pub(crate) fn new(
         board: Arc<Board>,
         most: Option<u64>,
+        beats: Duration,
         master: OwnedFd,
     ) -> Self {
         let free = Mutex::default();
@@ -50,6 +49,7 @@ impl Requests {
             board,
             free,
             most,
+            beats,
             master,
         });
         let trace = None;
@@ -97,8 +97,14 @@ impl Requests {
         self.account.board.in_hand()
     }
 
+    /// How often a thread that waits for requests has to [`beat`](Self::beat):
+    /// seldom, since each time wakes a worker that may have nothing to do.
+    pub fn beats(&self) -> Duration {
+        self.account.beats
+    }
+
     /// Says that the `thread` of this index comes round; it should do so
-    /// again within a [`BEAT`] or so, or [`rest`](Self::rest).
+    /// again in [`beats`](Self::beats), or [`rest`](Self::rest).
     pub fn beat(&self, thread: usize) {
         self.set_beat(thread, Moment::now().0);
     }
@@ -202,7 +208,8 @@ mod tests {
     fn requests(most: Option<u64>) -> (Requests, Arc<Board>, File) {
         let (master, worker) = pipe().unwrap();
         let board = Arc::new(Board::new().unwrap());
-        let requests = Requests::new(board.clone(), most, worker);
+        let beats = Duration::from_secs(1);
+        let requests = Requests::new(board.clone(), most, beats, worker);
         (requests, board, File::from(master))
     }
 

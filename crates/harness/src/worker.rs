@@ -23,7 +23,7 @@ use crate::grain::coarse;
 use crate::http::{self, Socket};
 use crate::log;
 use crate::overload::Overload;
-use crate::requests::{BEAT, Requests};
+use crate::requests::Requests;
 use crate::signals::Stop;
 
 /// A forked process that serves.
@@ -153,11 +153,12 @@ impl Door<'_> {
         let stop = EpollEvent::new(EpollFlags::EPOLLIN, STOP);
         epoll.add(self.stop.as_fd(), stop)?;
         is_ready();
-        let beat = EpollTimeout::try_from(BEAT).unwrap_or(EpollTimeout::NONE);
+        let beats = EpollTimeout::try_from(self.requests.beats())
+            .unwrap_or(EpollTimeout::MAX);
         loop {
             self.requests.beat(self.core);
             let mut events = [EpollEvent::empty(); 2];
-            let events = match epoll.wait(&mut events, beat) {
+            let events = match epoll.wait(&mut events, beats) {
                 Ok(count) => &events[..count],
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),

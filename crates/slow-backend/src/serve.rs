@@ -10,7 +10,6 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use harness::requests::BEAT;
 use harness::{Requests, Worker};
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -66,7 +65,7 @@ pub(crate) fn serve(
 
 /// Tells the master that the event loop comes round.
 async fn beat(requests: Requests) {
-    let mut beats = interval(BEAT);
+    let mut beats = interval(requests.beats());
     loop {
         beats.tick().await;
         requests.beat(0);

@@ -29,6 +29,8 @@ pub(super) struct Child {
     pid: Pid,
     generation: u64,
     began: Instant,
+    /// How long it may not be heard of, since it knows of no other limit.
+    heartbeat: Option<Duration>,
     board: Arc<Board>,
     /// What it says; gone once it has ended.
     pipe: Option<OwnedFd>,
@@ -56,6 +58,11 @@ impl Child {
     /// How long ago it was forked.
     pub(super) fn age(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// How long it may not be heard of.
+    pub(super) fn heartbeat(&self) -> Option<Duration> {
+        self.heartbeat
     }
 
     pub(super) fn board(&self) -> &Board {
@@ -137,6 +144,13 @@ impl Limits {
         let more = random % self.max_requests_jitter.saturating_add(1);
         self.max_requests.map(|most| most.saturating_add(more))
     }
+
+    /// How often a worker's threads say that they come round: a few times
+    /// within the limit, since a busy machine has them late.
+    fn beats(&self) -> Duration {
+        const SELDOM: Duration = Duration::from_secs(30);
+        self.heartbeat.map_or(SELDOM, |limit| SELDOM.min(limit / 6))
+    }
 }
 
 impl Master<'_> {
@@ -158,7 +172,8 @@ impl Master<'_> {
             Stop::pair().map_err(system("cannot make a pipe"))?;
         let board = Board::new().map_err(system("cannot share memory"))?;
         let board = Arc::new(board);
-        let most = self.service.limits.most_requests();
+        let limits = &self.service.limits;
+        let (most, beats) = (limits.most_requests(), limits.beats());
         let master = Pid::this();
         // SAFETY: this process has one thread, so no lock and no structure
         // is in another thread's hands while it is copied.
@@ -168,6 +183,7 @@ impl Master<'_> {
                 pid: child,
                 generation: self.generation,
                 began: Instant::now(),
+                heartbeat: limits.heartbeat,
                 board,
                 pipe: Some(pipe),
                 stop: Some(teller),
@@ -180,7 +196,7 @@ impl Master<'_> {
                 number,
                 master,
                 stop,
-                requests: Requests::new(board, most, to_master),
+                requests: Requests::new(board, most, beats, to_master),
             })),
         }
     }

@@ -16,8 +16,8 @@ use crate::board::Moment;
 const PAUSES: (Duration, Duration) =
     (Duration::from_millis(10), Duration::from_secs(5));
 /// A look that is later than this, and than a pause, tells that the master
-/// itself was stopped. (A worker's last beat is then younger than a second
-/// and two pauses, which is less than any limit.)
+/// itself was stopped. (A worker's last beat is then younger than a sixth of
+/// its limit and two pauses, or a pause and this, which is less than any.)
 const LATE: Duration = Duration::from_secs(1);
 
 /// The clocks of a master's workers.
@@ -106,7 +106,7 @@ impl Clocks {
     }
 
     fn silent(&self, child: &Child) -> Option<Why> {
-        let limit = self.limits.heartbeat?;
+        let limit = child.heartbeat()?;
         let age = if child.is_ready() {
             self.age(child.board().oldest_beat()?)
         } else {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -13,6 +13,7 @@ use crate::bench::{descendants, hasty_backend};
 use crate::http::{get, is_taken};
 use crate::server::{
     Server, binary, lives, send, wait_until, with_each, with_each_kind,
+    with_each_of_many,
 };
 
 #[test]
@@ -40,6 +41,34 @@ fn a_backend_that_is_too_slow_gets_504_and_the_call_is_named() {
         assert_eq!(answer.body, named, "{answer:?}");
         // And it is none the worse for it.
         assert_eq!(get(server.port, "/elsewhere").status, 404);
+    });
+}
+
+#[test]
+fn who_waits_too_long_is_told_before_others_have_waited_as_long() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let backend = Server::backend(&[]);
+    with_each_of_many(|deployment| {
+        let further = ["--calls=30", "--timeout=1", "--processes=1"];
+        let server = Server::deploy(deployment, backend.port, &further);
+        let ask = || {
+            let asked = Instant::now();
+            assert_eq!(get(server.port, "/").status, 504);
+            (asked, Instant::now())
+        };
+        let times: Vec<_> = thread::scope(|scope| {
+            let asking: Vec<_> = (0..3)
+                .map(|_| {
+                    thread::sleep(LIMIT / 3);
+                    scope.spawn(ask)
+                })
+                .collect();
+            asking.into_iter().map(|who| who.join().unwrap()).collect()
+        });
+        for (told, next) in times.iter().zip(&times[1..]) {
+            let late = told.1.saturating_duration_since(next.0 + LIMIT);
+            assert!(late.is_zero(), "{late:?} after the next: {times:?}");
+        }
     });
 }
 

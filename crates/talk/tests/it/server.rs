@@ -68,33 +68,38 @@ pub(crate) const ALL: [Deployment; 11] = [
 
 /// Does `test` with every deployment, four at a time.
 pub(crate) fn with_each(test: impl Fn(Deployment) + Sync) {
-    for some in ALL.chunks(4) {
-        thread::scope(|scope| {
-            for &deployment in some {
-                let test = &test;
-                thread::Builder::new()
-                    // So that a failure tells which.
-                    .name(deployment.name.to_owned())
-                    .spawn_scoped(scope, move || test(deployment))
-                    .unwrap();
-            }
-        });
-    }
+    ALL.chunks(4).for_each(|some| at_once(some, &test));
+}
+
+/// Does `test` with those whose threads have many requests in hand at a time,
+/// all at once.
+pub(crate) fn with_each_of_many(test: impl Fn(Deployment) + Sync) {
+    with_those(|deployment| deployment.slots >= 100, test);
 }
 
 /// Does `test` with one deployment of each kind, all at once: the others run
 /// the same code on requests, and only their counts differ.
 pub(crate) fn with_each_kind(test: impl Fn(Deployment) + Sync) {
     let same = ["process", "mix", "executor", "async-threads"];
+    with_those(|deployment| !same.contains(&deployment.name), test);
+}
+
+fn with_those(
+    which: impl Fn(&Deployment) -> bool,
+    test: impl Fn(Deployment) + Sync,
+) {
+    let those: Vec<_> = ALL.into_iter().filter(which).collect();
+    at_once(&those, &test);
+}
+
+fn at_once(some: &[Deployment], test: &(impl Fn(Deployment) + Sync)) {
     thread::scope(|scope| {
-        for deployment in ALL {
-            if !same.contains(&deployment.name) {
-                let test = &test;
-                thread::Builder::new()
-                    .name(deployment.name.to_owned())
-                    .spawn_scoped(scope, move || test(deployment))
-                    .unwrap();
-            }
+        for &deployment in some {
+            thread::Builder::new()
+                // So that a failure tells which.
+                .name(deployment.name.to_owned())
+                .spawn_scoped(scope, move || test(deployment))
+                .unwrap();
         }
     });
 }

@@ -1,14 +1,17 @@
 //! Workers that are stuck, and masters that see it.
 
+use std::fs;
 use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
-use crate::http::{connect, get, read};
+use crate::http::{connect, exchange, get, read};
 use crate::server::{
     Server, lives, send, wait_until, with_each, with_each_kind,
+    with_each_of_many,
 };
 
 #[test]
@@ -42,6 +45,24 @@ fn a_worker_that_does_not_come_round_is_replaced() {
         wait_until("its end", || !lives(worker));
         assert!(server.log().contains("has not been heard of for "));
         assert_eq!(get(server.port, "/").status, 200);
+    });
+}
+
+#[test]
+fn a_thread_that_others_wait_for_may_not_compute_for_ever() {
+    let backend = Server::backend(&[]);
+    let folder = TempDir::new().unwrap();
+    let workload = folder.path().join("heavy.toml");
+    fs::write(&workload, "work = 60\ncalls = [{ delay = 0 }]\n").unwrap();
+    let workload = format!("--workload={}", workload.display());
+    with_each_of_many(|deployment| {
+        let further = [&*workload, "--heartbeat=3"];
+        let server = Server::deploy(deployment, backend.port, &further);
+        let answer =
+            exchange(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(answer.is_none(), "{answer:?}");
+        let told = "has not been heard of for ";
+        wait_until("why in the log", || server.log().contains(told));
     });
 }
 
