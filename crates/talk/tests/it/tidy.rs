@@ -290,6 +290,26 @@ fn documents_point_to_the_line() {
 }
 
 #[test]
+fn documents_name_files_that_are_there() {
+    let files = files();
+    let mut named = 0;
+    for document in files.iter().filter(|file| file.ends_with(".md")) {
+        for name in read(document).split('`').skip(1).step_by(2) {
+            let is_file =
+                [".rs", ".toml"].iter().any(|kind| name.ends_with(kind));
+            if is_file && !name.contains([' ', '{', '*']) {
+                let end = format!("/{name}");
+                let is_it =
+                    |file: &String| file == name || file.ends_with(&end);
+                assert!(files.iter().any(is_it), "{document}: no {name}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
+#[test]
 fn every_deployment_and_app_has_a_recipe() {
     let justfile = read("justfile");
     let recipes: BTreeSet<_> = justfile
