@@ -16,11 +16,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 use futures_util::future::join_all;
-use harness::client::Client;
+use harness::client::asynchronous::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 
-/// Keys of a deployment file that not every app has a use for.
+/// Keys of a deployment file that this app has a use for, and not every app.
 const OWN_KEYS: &[&str] = &["threads", "in_flight", "client", "http2"];
 
 fn main() -> ExitCode {

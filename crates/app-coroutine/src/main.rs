@@ -17,13 +17,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::client::blocking::Client;
 use harness::deployment::{Deployment, Server};
 use harness::{Call, CallError, Plan, Worker};
-use ureq::Agent;
 
-use crate::sockets::Agents;
+use crate::sockets::Clients;
 
-/// Keys of a deployment file that not every app has a use for.
+/// Keys of a deployment file that this app has a use for, and not every app.
 const OWN_KEYS: &[&str] = &["coroutines", "server"];
 
 fn main() -> ExitCode {
@@ -37,8 +37,8 @@ fn serve(
     plan: &'static Plan,
 ) -> Result<()> {
     sockets::use_one_thread(&worker, deployment.coroutines, plan);
-    let agents = Agents::new(plan);
-    let application = move || agents.with(|agent| application(agent, plan));
+    let clients = Clients::new(plan);
+    let application = move || clients.with(|client| application(client, plan));
     match deployment.server {
         Server::Harness => accept::serve(worker, deployment, application),
         Server::MayMinihttp => minihttp::serve(worker, deployment, application),
@@ -47,15 +47,15 @@ fn serve(
 
 /// One request: its calls, each in a coroutine.
 fn application(
-    agent: &Agent,
+    client: &Client,
     plan: &'static Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
     plan.work();
     for step in plan.steps() {
         let calls = step.iter().map(|call| {
-            let agent = agent.clone();
-            sockets::begin(move || long_network_call(&agent, call))
+            let client = client.clone();
+            sockets::begin(move || long_network_call(&client, call))
         });
         let calls: Vec<_> = calls.collect();
         let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
@@ -68,8 +68,8 @@ fn application(
 }
 
 /// One call, which holds its coroutine until the backend has answered.
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }

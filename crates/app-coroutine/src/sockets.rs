@@ -14,14 +14,15 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use harness::{Plan, Requests, Worker, client, grain, log};
+use harness::client::blocking::Client;
+use harness::{Plan, Requests, Worker, grain, log};
 use may::coroutine::{self, Builder, JoinHandle};
 use may::go;
 use may::net::TcpStream;
+use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
-use ureq::{Agent, Error};
 
 /// Room for a call on ureq; may's own default is too small for it.
 const STACK_BYTES: usize = 256 << 10;
@@ -36,7 +37,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const SPARE: usize = 1024;
 
 /// Sets may up for a worker: one thread for all coroutines, as gevent has,
-/// and stacks for as many as `requests` requests at a time need.
+/// and stacks that are kept, up to as many as `requests` requests need.
 ///
 /// The thread is not pinned to a core: may would pin the one of every worker
 /// to the same. may adds a thread of its own, for timers.
@@ -46,11 +47,11 @@ pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
     config.set_worker_pin(false);
     config.set_stack_size(STACK_BYTES / size_of::<usize>());
     let coroutines = 1 + plan.calls_at_once();
-    // may uses those that it keeps in turn, the coldest first: so it begins
-    // with those of one request, and gets others as they are needed.
+    // may goes round all that it keeps, however few are needed, and few that
+    // are warm are better: those of one request to begin with.
     config.set_pool_capacity(coroutines.min(SPARE));
-    // It would do so a hundred times a second; with `heed_timeout`, nothing
-    // waits for it.
+    // By itself it looks around a hundred times a second. With `heed_timeout`
+    // nothing waits for that.
     config.set_timeout_ns(IDLE.as_nanos() as u64);
     // may's threads start here, and the one for timers keeps this name.
     log::name_thread("may-timer".to_owned());
@@ -94,34 +95,33 @@ pub(crate) fn heed_timeout<T>(waited: io::Result<T>) -> io::Result<T> {
 /// Clients for the calls of any number of requests, each with a client of
 /// its own while it is in hand: ureq looks through all the connections that
 /// a client has at rest, several times for a call.
-pub(crate) struct Agents {
+pub(crate) struct Clients {
     plan: &'static Plan,
-    at_rest: Mutex<Vec<Agent>>,
+    at_rest: Mutex<Vec<Client>>,
 }
 
-impl Agents {
+impl Clients {
     pub(crate) fn new(plan: &'static Plan) -> Self {
         let at_rest = Mutex::default();
         Self { plan, at_rest }
     }
 
     /// Does `what` with a client that nobody else has meanwhile.
-    pub(crate) fn with<T>(&self, what: impl FnOnce(&Agent) -> T) -> T {
-        let agent = self.at_rest().pop();
-        let agent = agent.unwrap_or_else(|| self.agent());
-        let done = what(&agent);
-        self.at_rest().push(agent);
+    pub(crate) fn with<T>(&self, what: impl FnOnce(&Client) -> T) -> T {
+        let client = self.at_rest().pop();
+        let client = client.unwrap_or_else(|| self.client());
+        let done = what(&client);
+        self.at_rest().push(client);
         done
     }
 
-    fn agent(&self) -> Agent {
+    fn client(&self) -> Client {
         let calls = self.plan.calls_at_once();
-        let settings = client::settings(self.plan, calls);
-        Agent::with_parts(settings, YieldingConnector, client::Addressed)
+        Client::with_connector(self.plan, calls, YieldingConnector)
     }
 
     /// Held for no longer than a list takes, and by no coroutine that yields.
-    fn at_rest(&self) -> MutexGuard<'_, Vec<Agent>> {
+    fn at_rest(&self) -> MutexGuard<'_, Vec<Client>> {
         // A list of clients is whole whoever panicked.
         self.at_rest.lock().unwrap_or_else(PoisonError::into_inner)
     }

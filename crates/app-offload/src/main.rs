@@ -5,8 +5,8 @@
 //! thread with an event loop that its calls run on, while the request does
 //! something else.
 //!
-//! Read next: reactor.rs, where the event loop is; and app-sync, which does
-//! nothing else meanwhile.
+//! Read next: reactor.rs, where the event loop is; and the harness's lib.rs,
+//! which lists what all five stand on.
 
 mod reactor;
 
@@ -15,13 +15,13 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use harness::client::Client;
+use harness::client::asynchronous::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 
 use crate::reactor::{Offloaded, Reactor};
 
-/// Keys of a deployment file that not every app has a use for.
+/// Keys of a deployment file that this app has a use for, and not every app.
 const OWN_KEYS: &[&str] = &["threads", "heavy", "client", "http2"];
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn application(
         let calls = step.iter().map(|call| long_network_call(reactor, call));
         let calls: Vec<_> = calls.collect();
         if nth == 0 {
-            // Something heavy, which is to wait.
+            // The slide's heavy work, which is a sleep.
             thread::sleep(plan.heavy());
             plan.work();
         }

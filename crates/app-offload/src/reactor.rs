@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::thread;
 
-use harness::client::Client;
+use harness::client::asynchronous::Client;
 use harness::log;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};

@@ -6,7 +6,7 @@
 //!
 //! A `Plan` is what each request has to do: its calls, in steps, one after
 //! the other; the slides' requests have one step, of four calls. `work` is
-//! computing of a workload's own; the slides have none.
+//! processor time that a workload may ask for; the slides ask for none.
 //!
 //! Read next: app-threaded, the same calls under threads.
 
@@ -14,11 +14,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::client::blocking::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
-use ureq::Agent;
+use harness::{Call, CallError, Plan, Worker};
 
-/// Keys of a deployment file that not every app has a use for.
+/// Keys of a deployment file that this app has a use for, and not every app.
 const OWN_KEYS: &[&str] = &[];
 
 fn main() -> ExitCode {
@@ -31,17 +31,17 @@ fn serve(
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
-    worker.serve(deployment, || application(&agent, plan))
+    let client = Client::new(plan, 1);
+    worker.serve(deployment, || application(&client, plan))
 }
 
 /// One request: its calls, one after the other.
-fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
+fn application(client: &Client, plan: &Plan) -> Result<String, CallError> {
     let start = Instant::now();
     plan.work();
     for step in plan.steps() {
         for call in step {
-            long_network_call(agent, call)?;
+            long_network_call(client, call)?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -51,8 +51,8 @@ fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
 }
 
 /// One call, which holds its thread until the backend has answered.
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }

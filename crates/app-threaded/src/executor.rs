@@ -6,10 +6,10 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::client::blocking::Client;
 use harness::deployment::{self, Deployment};
-use harness::{CallError, Plan, Worker, client};
+use harness::{CallError, Plan, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use ureq::Agent;
 
 use crate::long_network_call;
 
@@ -26,14 +26,14 @@ pub(crate) fn serve(
         .num_threads(threads)
         .thread_name(move |thread| format!("worker-{number}-pool-{thread}"))
         .build()?;
-    let agent = client::agent(plan, threads);
-    worker.serve(deployment, || application(&pool, &agent, plan))
+    let client = Client::new(plan, threads);
+    worker.serve(deployment, || application(&pool, &client, plan))
 }
 
 /// One request: its calls, each on a thread of the pool.
 fn application(
     pool: &ThreadPool,
-    agent: &Agent,
+    client: &Client,
     plan: &Plan,
 ) -> Result<String, CallError> {
     let start = Instant::now();
@@ -42,7 +42,7 @@ fn application(
         let mut answers: Vec<_> = step.iter().map(|_| Ok(())).collect();
         pool.in_place_scope(|jobs| {
             for (call, answer) in step.iter().zip(&mut answers) {
-                jobs.spawn(move |_| *answer = long_network_call(agent, call));
+                jobs.spawn(move |_| *answer = long_network_call(client, call));
             }
         });
         answers.into_iter().collect::<Result<(), _>>()?;

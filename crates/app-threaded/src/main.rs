@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::client::blocking::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
-use ureq::Agent;
+use harness::{Call, CallError, Plan, Worker};
 
-/// Keys of a deployment file that not every app has a use for.
+/// Keys of a deployment file that this app has a use for, and not every app.
 const OWN_KEYS: &[&str] = &["threads", "pool_per_core"];
 
 fn main() -> ExitCode {
@@ -33,17 +33,17 @@ fn serve(
     if let Some(threads) = deployment.pool_per_core {
         return executor::serve(worker, deployment, plan, threads);
     }
-    let agent = client::agent(plan, deployment.threads);
-    worker.serve(deployment, || application(&agent, plan))
+    let client = Client::new(plan, deployment.threads);
+    worker.serve(deployment, || application(&client, plan))
 }
 
 /// One request: its calls, one after the other.
-fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
+fn application(client: &Client, plan: &Plan) -> Result<String, CallError> {
     let start = Instant::now();
     plan.work();
     for step in plan.steps() {
         for call in step {
-            long_network_call(agent, call)?;
+            long_network_call(client, call)?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -53,8 +53,8 @@ fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
 }
 
 /// One call, which holds its thread until the backend has answered.
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }

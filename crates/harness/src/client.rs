@@ -6,17 +6,12 @@
 //! time-out for the call as a whole.
 
 #[cfg(feature = "asynchronous")]
-mod asynchronous;
+pub mod asynchronous;
 #[cfg(feature = "ureq")]
-mod blocking;
+pub mod blocking;
 #[cfg(feature = "asynchronous")]
 mod multiplexed;
 
 /// More than this is no answer: as ureq has it.
 #[cfg(feature = "asynchronous")]
 const LONGEST_BODY: usize = 10 << 20;
-
-#[cfg(feature = "asynchronous")]
-pub use asynchronous::Client;
-#[cfg(feature = "ureq")]
-pub use blocking::{Addressed, Literal, agent, settings};

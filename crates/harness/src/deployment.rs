@@ -34,8 +34,8 @@ pub struct Deployment {
     /// How many requests each thread has in hand at a time; `None` is no
     /// limit.
     pub in_flight: Option<usize>,
-    /// Whether each worker makes its plan after the fork, rather than the
-    /// master once for all.
+    /// Whether each worker makes a plan of its own after the fork; the
+    /// master makes one in any case.
     pub lazy_apps: bool,
     /// How many connections the kernel holds until a worker takes them.
     pub listen: i32,
@@ -592,7 +592,7 @@ impl FromStr for Seconds {
     }
 }
 
-/// A limit of time in seconds that leaves time for a few beats.
+/// A limit of time in seconds that tells who is stuck from who is busy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heartbeat(Duration);
 

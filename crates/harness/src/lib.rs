@@ -1,7 +1,7 @@
 //! What every app is deployed on: the part that uWSGI plays in the talk.
 //!
-//! An app is a [`run`] of two functions: one says how a worker serves, the
-//! other is found in the app. All else is here, once:
+//! An app is a [`run`] of a function that says how a worker serves, and the
+//! app's own `application` is what it serves. All else is here, once:
 //!
 //! 1. [`deployment`]: a file like the slides' ini files, and the flags
 //!    that override its keys;

@@ -288,9 +288,10 @@ impl<'a> Master<'a> {
         if !self.stopping && !self.booted && is_up {
             self.booted = true;
             let count = self.places.len();
+            let workers = if count == 1 { "worker" } else { "workers" };
             match self.listener.local_addr() {
-                Ok(address) => info!("ready: {count} workers on {address}"),
-                Err(error) => info!("ready: {count} workers ({error})"),
+                Ok(address) => info!("ready: {count} {workers} on {address}"),
+                Err(error) => info!("ready: {count} {workers} ({error})"),
             }
             notify(&[NotifyState::Ready]);
         }

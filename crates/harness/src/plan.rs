@@ -107,8 +107,8 @@ impl Plan {
 
     /// The calls, a step at a time: those of a step need nothing of each
     /// other, but all of the step before. A request asks for them once:
-    /// where requests are traced, only what it is given first is known to
-    /// be its.
+    /// where requests are traced, only those that it is given first are known
+    /// to be its own.
     pub fn steps(&self) -> impl Iterator<Item = &[Call]> {
         let calls = self.calls();
         self.steps.iter().map(|step| &calls[step.clone()])

@@ -104,7 +104,7 @@ impl Requests {
     }
 
     /// Says that the `thread` of this index comes round; it should do so
-    /// again in [`beats`](Self::beats), or [`rest`](Self::rest).
+    /// again within [`beats`](Self::beats), or [`rest`](Self::rest).
     pub fn beat(&self, thread: usize) {
         self.set_beat(thread, Moment::now().0);
     }

@@ -46,8 +46,9 @@ pub fn run(
         .max_term_width(100)
         .about("An app of the talk: a master, and workers that it forks")
         .after_help(format!(
-            "Every option is also a key of a deployment file, with _ for -; an \
-             option overrides the file's key. SIGHUP reads the file again and \
+            "Options are also keys of a deployment file, with _ for -, all but \
+             --quiet, --trace and --die-with-parent; an option overrides the \
+             file's key. SIGHUP reads the file again and \
              exchanges the workers; SIGTTIN and SIGTTOU add and take one; \
              SIGUSR1 logs what they do.\n\n\
              Example, with slow-backend beside it:\n  \

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use hammer::Latency;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -157,7 +157,9 @@ impl Results {
     /// Reads what was written.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let parse = || {
-            let text = fs::read(path)?;
+            let text = fs::read(path).map_err(|error| {
+                anyhow!("{error}; cargo talk bench writes it")
+            })?;
             let head: Head = serde_json::from_slice(&text)
                 .context("no results of a bench")?;
             if head.version != VERSION {

@@ -6,20 +6,43 @@ use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{NextTimeout, TcpConnector};
+use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 use ureq::{Agent, Error};
 
 use crate::answer::Failure;
 use crate::plan::Plan;
 
-/// A client for calls over std's sockets, at most `calls` at a time.
-pub fn agent(plan: &Plan, calls: usize) -> Agent {
-    let connector = TcpConnector::default();
-    Agent::with_parts(settings(plan, calls), connector, Addressed)
+/// A client that keeps its connections, and a time limit for each call.
+#[derive(Clone, Debug)]
+pub struct Client(Agent);
+
+impl Client {
+    /// A client whose pool keeps the connections of `calls` calls at a time.
+    pub fn new(plan: &Plan, calls: usize) -> Self {
+        Self::with_connector(plan, calls, TcpConnector::default())
+    }
+
+    /// The same on other sockets than std's.
+    pub fn with_connector(
+        plan: &Plan,
+        calls: usize,
+        connector: impl Connector,
+    ) -> Self {
+        let settings = settings(plan, calls);
+        Self(Agent::with_parts(settings, connector, Addressed))
+    }
+
+    /// The body of the answer.
+    ///
+    /// # Errors
+    ///
+    /// ureq's, also where the answer's status is no success.
+    pub fn get(&self, uri: &Uri) -> Result<Vec<u8>, Error> {
+        self.0.get(uri).call()?.into_body().read_to_vec()
+    }
 }
 
-/// What every ureq client here is told.
-pub fn settings(plan: &Plan, calls: usize) -> Config {
+fn settings(plan: &Plan, calls: usize) -> Config {
     Agent::config_builder()
         .timeout_global(Some(plan.timeout()))
         .max_idle_connections(calls)
@@ -41,7 +64,7 @@ pub fn settings(plan: &Plan, calls: usize) -> Config {
 /// ureq's own starts a thread for each look-up that has a time limit, even
 /// where there is nothing to look up.
 #[derive(Debug)]
-pub struct Addressed;
+struct Addressed;
 
 impl Resolver for Addressed {
     fn resolve(

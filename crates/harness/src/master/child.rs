@@ -145,8 +145,8 @@ impl Limits {
         self.max_requests.map(|most| most.saturating_add(more))
     }
 
-    /// How often a worker's threads say that they come round: a few times
-    /// within the limit, since a busy machine has them late.
+    /// How often a worker's threads say that they come round: six
+    /// times within the limit, since a busy machine has them late.
     fn beats(&self) -> Duration {
         const SELDOM: Duration = Duration::from_secs(30);
         self.heartbeat.map_or(SELDOM, |limit| SELDOM.min(limit / 6))

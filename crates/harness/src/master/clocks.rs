@@ -16,8 +16,9 @@ use crate::board::Moment;
 const PAUSES: (Duration, Duration) =
     (Duration::from_millis(10), Duration::from_secs(5));
 /// A look that is later than this, and than a pause, tells that the master
-/// itself was stopped. (A worker's last beat is then younger than a sixth of
-/// its limit and two pauses, or a pause and this, which is less than any.)
+/// itself was stopped. (A worker's last beat is then no older than a sixth
+/// of its limit and two pauses, or a pause and this: less than its limit,
+/// which is three seconds or more.)
 const LATE: Duration = Duration::from_secs(1);
 
 /// The clocks of a master's workers.

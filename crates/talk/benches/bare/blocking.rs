@@ -1,5 +1,5 @@
 //! A loop that reads a head and writes an answer, and the apps' own ureq
-//! agent: app-sync, or app-threaded, without the rest.
+//! client: app-sync, or app-threaded, without the rest.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use harness::Plan;
+use harness::client::blocking::Client;
 use harness::deployment::{Deployment, Keys};
-use harness::{Plan, client};
 use httparse::{EMPTY_HEADER, Request};
-use ureq::Agent;
+use ureq::http::Uri;
 
 use super::{CALLS, url};
 
@@ -24,13 +25,13 @@ pub(super) fn serve(
     let nothing = Keys::default();
     let deployment =
         Deployment::parse("bare", &[], Path::new(""), &keys, nothing)?;
-    let agent = client::agent(&Plan::new(&deployment)?, threads);
-    let url = url(backend);
+    let client = Client::new(&Plan::new(&deployment)?, threads);
+    let url = url(backend).parse()?;
     let serve = || -> io::Result<()> {
         loop {
             let (stream, _) = listener.accept()?;
             // A client that went away.
-            serve_client(stream, &agent, &url).ok();
+            serve_client(stream, &client, &url).ok();
         }
     };
     thread::scope(|scope| {
@@ -43,8 +44,8 @@ pub(super) fn serve(
 
 fn serve_client(
     mut stream: TcpStream,
-    agent: &Agent,
-    url: &str,
+    client: &Client,
+    url: &Uri,
 ) -> io::Result<()> {
     let mut head = [0; 2048];
     let mut length = 0;
@@ -60,16 +61,16 @@ fn serve_client(
         if parsed.map_err(io::Error::other)?.is_complete() {
             // The hammer sends a request once it has its answer.
             length = 0;
-            let answer = answer(agent, url).map_err(io::Error::other)?;
+            let answer = answer(client, url).map_err(io::Error::other)?;
             stream.write_all(&answer)?;
         }
     }
 }
 
-fn answer(agent: &Agent, url: &str) -> Result<Vec<u8>, ureq::Error> {
+fn answer(client: &Client, url: &Uri) -> Result<Vec<u8>, ureq::Error> {
     let start = Instant::now();
     for _ in 0..CALLS {
-        agent.get(url).call()?.into_body().read_to_vec()?;
+        client.get(url)?;
     }
     let seconds = start.elapsed().as_secs_f64();
     let line = format!("This lasted {seconds:.3} seconds in a bare loop.\n");

@@ -113,7 +113,7 @@ fn hopeless(
     };
     format!(
         "no model here can hold {target}: a request that is alone takes \
-         {alone:.3} s at that quantile with its calls {how}; ask for a later \
+         {alone:.3} s at that quantile with its calls {how}; give a higher \
          --target"
     )
 }

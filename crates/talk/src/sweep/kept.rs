@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::record::{Step, Sweep, VERSION};
@@ -23,8 +23,10 @@ pub(crate) struct Kept {
 /// that was killed, is as if it were not there.
 pub(crate) fn read(folder: &Path) -> Result<Kept> {
     let path = folder.join(STEPS);
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let path = path.display();
+        anyhow!("cannot read {path}: {error}; cargo talk sweep writes it")
+    })?;
     parse(&text).with_context(|| format!("cannot read {}", path.display()))
 }
 

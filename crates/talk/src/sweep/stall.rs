@@ -1,6 +1,7 @@
 //! The drill: the backend freezes for a second, under half of the load that
-//! the model holds, or under that which is needed. What is due then is late in any model; how long the
-//! backlog takes to go is a matter of what the model has in reserve.
+//! the model holds, or under that which is needed. What is due then is late in
+//! any model; how long the backlog takes to go is a matter of what the model
+//! has in reserve.
 
 use std::ops::ControlFlow;
 use std::panic;

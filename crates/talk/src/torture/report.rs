@@ -84,7 +84,7 @@ impl Row {
             ..
         } = self;
         format!(
-            "{deployment}: {} kills lost {} requests of {} in hands; {} \
+            "{deployment}: {} kills lost {} requests, with {} in hands; {} \
              reloads lost {}",
             kills.kills,
             kills.answers.failed,

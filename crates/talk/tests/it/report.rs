@@ -166,6 +166,7 @@ fn results_that_are_broken_or_of_others_are_refused_in_one_line() {
     let output = report(&folder.path().join("nothing"), &page);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("nothing: No such file"), "{stderr}");
+    assert!(stderr.contains("; cargo talk bench writes it"), "{stderr}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use toml::{Table, Value};
 
-const APPS: [&str; 5] = ["sync", "threaded", "async", "coroutine", "offload"];
+use crate::server::ALL;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -19,6 +19,19 @@ fn root() -> PathBuf {
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path))
         .unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+}
+
+/// The apps that there are, as `sync` for crates/app-sync.
+fn apps() -> Vec<String> {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let names = crates.map(|entry| entry.unwrap().file_name());
+    let apps: Vec<_> = names
+        .filter_map(|name| {
+            Some(name.to_str()?.strip_prefix("app-")?.to_owned())
+        })
+        .collect();
+    assert!(apps.len() >= 5, "{apps:?}");
+    apps
 }
 
 fn main_of(app: &str) -> String {
@@ -54,7 +67,7 @@ fn function(line: &str) -> Option<&str> {
 #[test]
 fn an_app_is_main_serve_application_and_long_network_call() {
     let expected = ["main", "serve", "application", "long_network_call"];
-    for app in APPS {
+    for app in &apps() {
         let text = main_of(app);
         let functions: Vec<_> = text.lines().filter_map(function).collect();
         assert_eq!(functions, expected, "app-{app}");
@@ -65,7 +78,7 @@ fn an_app_is_main_serve_application_and_long_network_call() {
 
 #[test]
 fn what_is_alike_in_the_apps_is_worded_alike() {
-    for app in APPS {
+    for app in &apps() {
         let text = main_of(app);
         let lines: Vec<_> = text.lines().collect();
         for (name, comment) in [
@@ -88,6 +101,7 @@ fn what_is_alike_in_the_apps_is_worded_alike() {
             ("plan.steps()", 1),
             ("lasted {seconds:.3} seconds with ", 1),
             ("call.start();", 1),
+            ("let answer = client.get(call.uri());", 1),
             ("call.end(", 1),
         ] {
             let count = text.matches(what).count();
@@ -98,7 +112,7 @@ fn what_is_alike_in_the_apps_is_worded_alike() {
 
 #[test]
 fn an_app_says_its_slides_its_deployments_and_what_to_read_next() {
-    for app in APPS {
+    for app in &apps() {
         let text = main_of(app);
         let comment = text.lines().take_while(|line| line.starts_with("//!"));
         let comment = comment.collect::<Vec<_>>().join(" ");
@@ -140,7 +154,7 @@ fn deployments_of(app: &str) -> Vec<Table> {
 
 #[test]
 fn deployment_files_are_the_catalogues() {
-    for app in APPS {
+    for app in &apps() {
         let folder = format!("crates/app-{app}/");
         let in_folder: BTreeSet<_> = files()
             .into_iter()
@@ -158,6 +172,8 @@ fn deployment_files_are_the_catalogues() {
         assert_eq!(in_folder, in_catalogue, "deployments of app-{app}");
         for deployment in deployments {
             let name = deployment["name"].as_str().unwrap();
+            let is_tried = ALL.iter().any(|tried| tried.name == name);
+            assert!(is_tried, "{name} is not in the tests' list of ALL");
             let path = format!("{folder}{name}.toml");
             let file = table(&path);
             let one = Value::Integer(1);
@@ -317,7 +333,7 @@ fn every_deployment_and_app_has_a_recipe() {
         .filter(|line| line.ends_with(':') && !line.starts_with(' '))
         .filter_map(|line| line.split([' ', ':']).next())
         .collect();
-    for app in APPS {
+    for app in &apps() {
         let name = format!("app-{app}");
         assert!(recipes.contains(&*name), "no recipe {name}");
         for deployment in deployments_of(app) {

@@ -9,12 +9,12 @@ use std::thread;
 use anyhow::Result;
 use caveats::http;
 use harness::answer::Answer;
+use harness::client::blocking::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
+use harness::{Call, CallError, Plan, Worker};
 use may::go;
 use may::io::{CoIo, WaitIo};
 use may::sync::mpsc;
-use ureq::Agent;
 
 /// `/slow` makes its call on sockets that block.
 pub(crate) fn wrong(
@@ -22,11 +22,11 @@ pub(crate) fn wrong(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     serve(worker, move || {
         // WRONG: ureq as it comes waits in the kernel, where may cannot
         // switch to another coroutine.
-        long_network_call(&agent, &plan.calls()[0])
+        long_network_call(&client, &plan.calls()[0])
     })
 }
 
@@ -36,15 +36,15 @@ pub(crate) fn right(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     serve(worker, move || {
         // RIGHT: a thread waits in the kernel, and only this coroutine waits
         // for the thread. app-coroutine's sockets.rs does without one.
         let (answer, answered) = mpsc::channel();
-        let agent = agent.clone();
+        let client = client.clone();
         thread::spawn(move || {
             answer
-                .send(long_network_call(&agent, &plan.calls()[0]))
+                .send(long_network_call(&client, &plan.calls()[0]))
                 .ok();
         });
         answered.recv().expect("the thread sends before it ends")
@@ -52,10 +52,10 @@ pub(crate) fn right(
 }
 
 /// One call with ureq, which holds its thread until the backend has answered.
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }
 
 /// A coroutine for each connection; `/` is answered at once.

@@ -7,13 +7,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use harness::answer::Answer;
+use harness::client::blocking::Client;
 use harness::deployment::Deployment;
-use harness::{Call, CallError, Plan, Worker, client};
+use harness::{Call, CallError, Plan, Worker};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
-use ureq::Agent;
 
 /// `/slow` makes its call on the loop.
 pub(crate) fn wrong(
@@ -21,11 +21,11 @@ pub(crate) fn wrong(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     let slow = get(async move || {
         // WRONG: there is no await in here. The loop's one thread waits, and
         // no other request gets anywhere.
-        respond(long_network_call(&agent, &plan.calls()[0]))
+        respond(long_network_call(&client, &plan.calls()[0]))
     });
     serve(worker, slow)
 }
@@ -36,10 +36,10 @@ pub(crate) fn right(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     let slow = get(async move || {
         // RIGHT: a thread of the runtime's pool waits, and the loop goes on.
-        let call = move || long_network_call(&agent, &plan.calls()[0]);
+        let call = move || long_network_call(&client, &plan.calls()[0]);
         match spawn_blocking(call).await {
             Ok(outcome) => respond(outcome),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -49,10 +49,10 @@ pub(crate) fn right(
 }
 
 /// One call with ureq, which holds its thread until the backend has answered.
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }
 
 /// An event loop on the worker's one thread; `/` is answered at once.

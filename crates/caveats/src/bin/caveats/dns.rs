@@ -11,7 +11,7 @@ use caveats::calls::{Calls, Meanwhile};
 use caveats::die_with_parent;
 use clap::{Args, ValueEnum};
 use futures_util::future::try_join_all;
-use harness::client::Literal;
+use harness::client::blocking::Literal;
 use hickory_resolver::TokioResolver;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder};

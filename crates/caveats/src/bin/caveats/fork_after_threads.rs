@@ -12,7 +12,7 @@ use caveats::server::Settings;
 use caveats::{Server, Which, http};
 use clap::Args;
 use harness::answer::Failure;
-use harness::client::Client;
+use harness::client::asynchronous::Client;
 use harness::{Call, CallError, Plan, listener, worker};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};

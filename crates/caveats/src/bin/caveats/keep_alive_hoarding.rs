@@ -7,12 +7,12 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 use caveats::http;
+use harness::client::blocking::Client;
 use harness::deployment::Deployment;
 use harness::signals::Stop;
-use harness::{Call, CallError, Plan, Worker, client, worker};
+use harness::{Call, CallError, Plan, Worker, worker};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use ureq::Agent;
 
 /// Takes every connection that has come, and serves them in turn.
 pub(crate) fn wrong(
@@ -20,17 +20,17 @@ pub(crate) fn wrong(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     let mut hoard = VecDeque::new();
     worker.requests.ready();
     while a_client_waits(&worker.listener, &worker.stop)? {
         // WRONG: what is accepted here, no other worker can serve, however
         // long it is free.
-        while let Ok((client, _)) = worker.listener.accept() {
-            hoard.push_back(client);
+        while let Ok((connection, _)) = worker.listener.accept() {
+            hoard.push_back(connection);
         }
-        while let Some(client) = hoard.pop_front() {
-            serve(client, &agent, plan);
+        while let Some(connection) = hoard.pop_front() {
+            serve(connection, &client, plan);
         }
     }
     Ok(())
@@ -42,13 +42,13 @@ pub(crate) fn right(
     _: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    let agent = client::agent(plan, 1);
+    let client = Client::new(plan, 1);
     worker.requests.ready();
     while a_client_waits(&worker.listener, &worker.stop)? {
         // RIGHT: one, since one is served. The rest waits in the kernel,
         // for whichever worker is free first.
-        if let Ok((client, _)) = worker.listener.accept() {
-            serve(client, &agent, plan);
+        if let Ok((connection, _)) = worker.listener.accept() {
+            serve(connection, &client, plan);
         }
     }
     Ok(())
@@ -69,24 +69,24 @@ fn a_client_waits(listener: &TcpListener, stop: &Stop) -> Result<bool> {
     }
 }
 
-fn serve(mut client: TcpStream, agent: &Agent, plan: &Plan) {
-    if http::read_path(&mut client).is_ok() {
-        let answer = worker::answer(|| application(agent, plan));
+fn serve(mut connection: TcpStream, client: &Client, plan: &Plan) {
+    if http::read_path(&mut connection).is_ok() {
+        let answer = worker::answer(|| application(client, plan));
         // What remains is a client that went away, and its own affair.
-        http::write_answer(&mut client, &answer).ok();
+        http::write_answer(&mut connection, &answer).ok();
     }
 }
 
 /// One request: its calls, one after the other.
-fn application(agent: &Agent, plan: &Plan) -> Result<String, CallError> {
+fn application(client: &Client, plan: &Plan) -> Result<String, CallError> {
     for call in plan.calls() {
-        long_network_call(agent, call)?;
+        long_network_call(client, call)?;
     }
     Ok("answered\n".to_owned())
 }
 
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }

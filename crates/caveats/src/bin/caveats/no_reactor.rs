@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use futures_util::future::join_all;
-use harness::client::Client;
+use harness::client::asynchronous::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 use tokio::runtime::{Builder, Handle, Runtime};

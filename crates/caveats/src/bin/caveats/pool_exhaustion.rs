@@ -9,11 +9,11 @@ use std::time::Instant;
 use anyhow::Result;
 use caveats::{Which, die_with_parent};
 use clap::Args;
+use harness::client::blocking::Client;
 use harness::deployment::{Deployment, Keys};
-use harness::{Call, CallError, Plan, client, log};
+use harness::{Call, CallError, Plan, log};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::json;
-use ureq::Agent;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -27,12 +27,12 @@ pub(crate) struct Options {
 const THREADS: usize = 2;
 
 /// A request whose calls wait for a thread, while it holds one itself.
-fn wrong(pool: &ThreadPool, agent: &Agent, plan: &'static Plan) -> bool {
+fn wrong(pool: &ThreadPool, client: &Client, plan: &'static Plan) -> bool {
     let (done, is_done) = mpsc::channel();
     for call in plan.calls() {
-        let (done, agent) = (done.clone(), agent.clone());
+        let (done, client) = (done.clone(), client.clone());
         pool.spawn(move || {
-            done.send(long_network_call(&agent, call)).ok();
+            done.send(long_network_call(&client, call)).ok();
         });
     }
     // WRONG: every thread of the pool waits here, and none is left to make
@@ -48,14 +48,14 @@ fn wrong(pool: &ThreadPool, agent: &Agent, plan: &'static Plan) -> bool {
 }
 
 /// A request that makes calls itself while it waits for them.
-fn right(pool: &ThreadPool, agent: &Agent, plan: &'static Plan) -> bool {
+fn right(pool: &ThreadPool, client: &Client, plan: &'static Plan) -> bool {
     let failures = AtomicUsize::new(0);
     // RIGHT: a scope of the pool waits by working: this thread takes up the
     // jobs that it waits for.
     pool.in_place_scope(|jobs| {
         for call in plan.calls() {
             jobs.spawn(|_| {
-                let failed = long_network_call(agent, call).is_err();
+                let failed = long_network_call(client, call).is_err();
                 failures.fetch_add(failed.into(), Ordering::Relaxed);
             });
         }
@@ -74,7 +74,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         Which::Right => right,
     };
     let pool = ThreadPoolBuilder::new().num_threads(THREADS).build()?;
-    let agent = client::agent(plan, THREADS);
+    let client = Client::new(plan, THREADS);
     let answered = AtomicUsize::new(0);
     let start = Instant::now();
     // A thread that came late would find a call to make instead.
@@ -83,7 +83,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         for _ in 0..THREADS {
             requests.spawn(|_| {
                 all_are_in_hand.wait();
-                let success = request(&pool, &agent, plan);
+                let success = request(&pool, &client, plan);
                 answered.fetch_add(success.into(), Ordering::Relaxed);
             });
         }
@@ -97,8 +97,8 @@ pub(crate) fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-fn long_network_call(agent: &Agent, call: &Call) -> Result<(), CallError> {
+fn long_network_call(client: &Client, call: &Call) -> Result<(), CallError> {
     call.start();
-    let answer = agent.get(call.uri()).call();
-    call.end(answer.and_then(|answer| answer.into_body().read_to_vec()))
+    let answer = client.get(call.uri());
+    call.end(answer)
 }

@@ -15,13 +15,21 @@ const WIDTH: f64 = 40.0;
 
 /// A row for each class: where it ends, how many, and a bar.
 pub(crate) fn histogram(latency: &Latency) -> Vec<Vec<String>> {
-    let counts = counts(latency);
-    let most = counts.iter().map(|&(_, count)| count).max().unwrap_or(0);
-    counts
+    let mut classes: Vec<(String, u64)> = Vec::new();
+    for (end, count) in counts(latency) {
+        let end = format!("≤ {}", units::duration(end));
+        match classes.last_mut() {
+            // What prints alike is one class.
+            Some(last) if last.0 == end => last.1 += count,
+            _ => classes.push((end, count)),
+        }
+    }
+    let most = classes.iter().map(|&(_, count)| count).max().unwrap_or(0);
+    classes
         .into_iter()
         .map(|(end, count)| {
             vec![
-                format!("≤ {}", units::duration(end)),
+                end,
                 count.to_string(),
                 // Bars begin at the left, whatever the table does.
                 format!("{:<40}", bar(count as f64 / most.max(1) as f64)),
@@ -37,16 +45,11 @@ fn counts(latency: &Latency) -> Vec<(Duration, u64)> {
     }
     let least = (min.as_nanos() as f64).max(1.0);
     let factor = (max.as_nanos() as f64 / least).max(1.0);
-    // Two times that print alike need no class between them.
-    let classes = match factor < 1.001 {
-        true => 1,
-        false => CLASSES,
-    };
     let mut counts = Vec::new();
     let mut below = 0;
-    for class in 1..=classes {
-        let share = class as f64 / classes as f64;
-        let end = match class == classes {
+    for class in 1..=CLASSES {
+        let share = class as f64 / CLASSES as f64;
+        let end = match class == CLASSES {
             true => max.as_nanos() as u64,
             false => (least * factor.powf(share)) as u64,
         };
@@ -100,6 +103,19 @@ mod tests {
             let sum: u64 = counts.iter().map(|&(_, count)| count).sum();
             assert_eq!(sum, values.len() as u64, "{values:?}");
             assert!(counts.is_sorted_by_key(|&(end, _)| end), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_classes_print_alike() {
+        for values in [&[5][..], &[500, 502], &[1000, 1001, 1002], &[1, 9]] {
+            let rows = histogram(&latency(values));
+            assert!(rows.windows(2).all(|two| two[0][0] != two[1][0]));
+            let sum: usize = rows
+                .iter()
+                .map(|row| row[1].parse::<usize>().unwrap())
+                .sum();
+            assert_eq!(sum, values.len(), "{rows:?}");
         }
     }
 
