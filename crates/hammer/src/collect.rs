@@ -12,7 +12,7 @@ use crate::load::{Load, Schedule, Stop};
 use crate::outcome::{Cpu, Each, ErrorKind, Open, Outcome, Series, Slice};
 use crate::record::{Batch, Measure, Span, TICK, Tally, ticks};
 use crate::snapshot::{Second, Snapshot};
-use crate::verdict;
+use crate::verdict::{self, SHORTEST};
 
 /// Slices are joined in pairs once there are more, so that memory does not
 /// grow with the length of the run.
@@ -50,6 +50,18 @@ struct Summed {
 }
 
 impl Summed {
+    fn is_void(&self) -> bool {
+        let Self {
+            answered,
+            in_window,
+            failed,
+            shed,
+            bytes,
+            ..
+        } = self;
+        answered + in_window + failed + shed + bytes == 0
+    }
+
     fn add(&mut self, other: &Self) {
         self.answered += other.answered;
         self.in_window += other.in_window;
@@ -110,7 +122,9 @@ impl<'a> Collector<'a> {
         }
         // What a turn reads that ends after the warm-up is handed over with
         // the tick that it began in.
-        if batch.tick >= self.first_tick || summed.in_window > 0 {
+        let is_void = batch.last && summed.is_void();
+        let measured = batch.tick >= self.first_tick || summed.in_window > 0;
+        if measured && !is_void {
             let tick = batch.tick.saturating_sub(self.first_tick);
             self.add_to_second(tick, &summed);
             summed.good = summed.good.coarse();
@@ -233,19 +247,23 @@ impl<'a> Collector<'a> {
             false => span.last,
         };
         let elapsed = Duration::from_nanos(last.saturating_sub(span.first));
+        let waiting: Vec<_> =
+            threads.iter().flat_map(|t| &t.waiting).copied().collect();
         let cpu = cpu(threads);
         let open = self.open(&span);
         self.each.sort_by_key(|each| each.due);
-        let flaws = verdict::flaws(elapsed, &cpu, open.as_ref());
+        let answered = self.tally.answered;
+        let flaws = verdict::flaws(elapsed, answered, &cpu, open.as_ref());
         let warm = self.load.warmup;
         let window = match self.load.stop {
             Stop::After(length) if !interrupted => length,
             // The first measured request may be long after the warm-up,
             // whose answers count meanwhile.
-            Stop::After(_) if !warm.is_zero() => {
-                Duration::from_nanos(last).saturating_sub(warm)
+            Stop::After(length) if !warm.is_zero() => {
+                Duration::from_nanos(last).saturating_sub(warm).min(length)
             }
-            _ => elapsed,
+            Stop::After(length) => elapsed.min(length),
+            Stop::Requests(_) => elapsed,
         };
         let errors: BTreeMap<_, _> = ErrorKind::ALL
             .into_iter()
@@ -263,7 +281,6 @@ impl<'a> Collector<'a> {
             statuses: std::mem::take(&mut self.statuses),
             errors,
             shed: self.tally.shed,
-            unfinished: threads.iter().map(|ended| ended.unfinished).sum(),
             bytes_received: self.tally.bytes_received,
             bytes_sent: self.tally.bytes_sent,
             latency: self.good(),
@@ -283,6 +300,8 @@ impl<'a> Collector<'a> {
                 slice: ticks(self.ticks_per_slice),
                 slices: self.slices.iter().map(slice).collect(),
             },
+            unfinished: waiting.len() as u64,
+            waiting,
             warmed: self.tally.warmed,
             each: self.each,
         }
@@ -336,10 +355,15 @@ fn slice(summed: &Summed) -> Slice {
 
 fn cpu(threads: &[Ended]) -> Cpu {
     let mut sum = Cpu::default();
-    for Ended { cpu, .. } in threads {
+    let longest = threads.iter().map(|ended| ended.loaded).max();
+    let long = longest.unwrap_or_default().min(SHORTEST);
+    for Ended { cpu, loaded, .. } in threads {
         sum.user += cpu.user;
         sum.system += cpu.system;
-        sum.busy = sum.busy.max(cpu.busy);
+        // A thread without a share of the load is all work while it lives.
+        if *loaded >= long {
+            sum.busy = sum.busy.max(cpu.busy);
+        }
     }
     sum
 }
@@ -348,5 +372,31 @@ fn per_second(count: u64, length: Duration) -> f64 {
     match length.is_zero() {
         true => 0.0,
         false => count as f64 / length.as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(millis: u64, busy: f64) -> Ended {
+        let cpu = Cpu {
+            busy,
+            ..Cpu::default()
+        };
+        Ended {
+            cpu,
+            loaded: Duration::from_millis(millis),
+            waiting: Vec::new(),
+            span: Span::NONE,
+            at: 0,
+        }
+    }
+
+    #[test]
+    fn a_thread_that_had_nothing_to_do_is_not_the_busiest() {
+        assert_eq!(cpu(&[thread(0, 1.0), thread(900, 0.2)]).busy, 0.2);
+        // Of a burst, each is a measure.
+        assert_eq!(cpu(&[thread(3, 0.7), thread(3, 0.9)]).busy, 0.9);
     }
 }

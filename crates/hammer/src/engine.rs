@@ -80,8 +80,11 @@ pub(crate) struct Engine<'a> {
 /// How a thread ended.
 pub(crate) struct Ended {
     pub(crate) cpu: Cpu,
+    /// How long it had that to do.
+    pub(crate) loaded: Duration,
     pub(crate) span: Span,
-    pub(crate) unfinished: u64,
+    /// For how long each request that it gave up had been due.
+    pub(crate) waiting: Vec<Duration>,
     /// When it was through.
     pub(crate) at: u64,
 }
@@ -140,6 +143,14 @@ impl<'a> Engine<'a> {
         let mut count = 0;
         loop {
             let (next, now) = self.start_due(count.max(BURST));
+            // Even at the end: what came in a tick belongs to it.
+            if now >= self.next_tick {
+                self.hand_over(batches, self.next_tick / TICK - 1, false);
+                self.next_tick = (now / TICK + 1) * TICK;
+                if now < self.warm {
+                    started = Usage::of_this_thread();
+                }
+            }
             let over = next == Next::Done && self.in_flight == 0;
             if next == Next::Done && self.load_done.is_none() {
                 self.load_done = Some(Usage::of_this_thread());
@@ -153,17 +164,11 @@ impl<'a> Engine<'a> {
                 };
                 return Ok(Ended {
                     cpu: started.cpu_until(&loaded),
+                    loaded: loaded.since(&started),
+                    waiting: self.waiting(now),
                     span: self.recorder.span(),
-                    unfinished: self.in_flight as u64,
                     at: now,
                 });
-            }
-            if now >= self.next_tick {
-                self.hand_over(batches, self.next_tick / TICK - 1, false);
-                self.next_tick = (now / TICK + 1) * TICK;
-                if now < self.warm {
-                    started = Usage::of_this_thread();
-                }
             }
             if now >= self.next_deadline && self.end_overdue(now) {
                 continue;
@@ -528,6 +533,15 @@ impl<'a> Engine<'a> {
         }
         self.next_deadline = earliest;
         self.in_flight < in_flight
+    }
+
+    /// For how long each request under way has been due.
+    fn waiting(&self, now: u64) -> Vec<Duration> {
+        let open = self.table.iter().flatten();
+        open.filter(|connection| connection.phase != Phase::Idle)
+            .map(|connection| now.saturating_sub(connection.at.due))
+            .map(Duration::from_nanos)
+            .collect()
     }
 
     /// How long to wait for events: until the next tick or deadline. The

@@ -75,6 +75,9 @@ pub struct Outcome {
     /// of.
     #[serde(skip)]
     pub warmed: u64,
+    /// For how long each of the `unfinished` had been due.
+    #[serde(skip)]
+    pub waiting: Vec<Duration>,
     /// Every request that came to an end, in the order in which they were
     /// due, where the [load](crate::Load::tell_each) asked for it.
     #[serde(skip)]
@@ -115,8 +118,7 @@ pub struct Open {
     /// load generator alone.
     pub lag: Latency,
     /// From a request's start to the last byte of its answer, below 400.
-    /// This is what a load generator reports that omits the wait of those
-    /// who come while the server stalls.
+    /// It leaves out the load generator's own lateness, and nothing else.
     pub service: Latency,
 }
 

@@ -68,11 +68,13 @@ impl fmt::Display for Flaw {
 
 pub(crate) fn flaws(
     elapsed: Duration,
+    answered: u64,
     cpu: &Cpu,
     open: Option<&Open>,
 ) -> Vec<Flaw> {
     let mut flaws = Vec::new();
-    if elapsed >= SHORTEST && cpu.busy > BUSY_LIMIT {
+    // Where nobody answers there is no latency to doubt.
+    if elapsed >= SHORTEST && answered > 0 && cpu.busy > BUSY_LIMIT {
         flaws.push(Flaw::Saturated { busy: cpu.busy });
     }
     if let Some(open) = open {
@@ -111,7 +113,7 @@ mod tests {
             busy,
             ..Cpu::default()
         };
-        flaws(Duration::from_secs(seconds), &cpu, Some(open))
+        flaws(Duration::from_secs(seconds), 1, &cpu, Some(open))
     }
 
     #[test]
@@ -124,6 +126,11 @@ mod tests {
         let flaw = Flaw::Saturated { busy: 0.91 };
         assert_eq!(judged(1, 0.91, &open(0, 100.0)), [flaw]);
         assert_eq!(judged(0, 0.91, &open(0, 100.0)), []);
+        let cpu = Cpu {
+            busy: 1.0,
+            ..Cpu::default()
+        };
+        assert_eq!(flaws(Duration::from_secs(9), 0, &cpu, None), []);
     }
 
     #[test]

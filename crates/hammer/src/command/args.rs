@@ -1,6 +1,7 @@
 //! What can be asked for on the command line, and the load that it makes.
 
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -62,7 +63,8 @@ pub(crate) struct Args {
     )]
     duration: Option<Duration>,
 
-    /// Run for this long before anything is measured
+    /// Run for this long before anything is measured; of --stages it is the
+    /// first part, otherwise it comes on top
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     warmup: Option<Duration>,
 
@@ -106,7 +108,8 @@ pub(crate) struct Args {
     )]
     arrivals: Spread,
 
-    /// The same seed gives the same Poisson arrivals
+    /// The same seed gives the same Poisson arrivals; the runs of --runs have
+    /// this one, the next, and so on
     #[arg(
         long,
         value_name = "N",
@@ -224,7 +227,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) hlog: Option<PathBuf>,
 
-    /// Fail where this holds, as in 'p99>300ms', 'errors>1%', 'rate<900/s'
+    /// Fail where this holds, as in 'p99>300ms', 'errors>1%', 'rate<900/s'; who
+    /// was not answered in time was slower than all others
     #[arg(
         long,
         value_name = "CONDITION",
@@ -254,7 +258,7 @@ pub(crate) enum Command {
 /// What to add up.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Merge {
-    /// Logs that --hlog wrote, or any other HdrHistogram logs
+    /// Logs that --hlog wrote, or other HdrHistogram logs of nanoseconds
     #[arg(required = true, value_name = "LOG")]
     pub(crate) logs: Vec<PathBuf>,
 
@@ -266,11 +270,29 @@ pub(crate) struct Merge {
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compare {
-    /// What --json wrote, best with --runs 5
-    pub(crate) before: PathBuf,
+    /// What --json wrote of one service and of the other, best with --runs 5;
+    /// with --after, all of the one
+    #[arg(required = true, value_name = "FILE")]
+    before: Vec<PathBuf>,
 
-    /// The same of the other service
-    pub(crate) after: PathBuf,
+    /// The files of the other, where there are more: of two that took turns,
+    /// as in `hammer compare a*.json --after b*.json`
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    after: Vec<PathBuf>,
+}
+
+impl Compare {
+    /// The files of the one and of the other.
+    pub(crate) fn sides(&self) -> Result<(&[PathBuf], &[PathBuf]), Usage> {
+        match (&self.before[..], &self.after[..]) {
+            ([before, after], []) => Ok((from_ref(before), from_ref(after))),
+            (before, after @ [_, ..]) => Ok((before, after)),
+            _ => {
+                let why = "give two files, or some with --after and others";
+                Err(Usage(why.to_owned()))
+            }
+        }
+    }
 }
 
 const AFTERWORD: &str = "\
@@ -346,7 +368,7 @@ impl Args {
         };
         Ok(Load {
             targets: urls.into_iter().map(target).collect(),
-            stop: self.stop(),
+            stop: self.stop()?,
             schedule: self.schedule()?,
             keep_alive: self.keep_alive,
             warmup: self.warmup.unwrap_or_default(),
@@ -375,15 +397,24 @@ impl Args {
         }
     }
 
-    fn stop(&self) -> Stop {
-        match (self.duration, self.nb_requests, &self.stages) {
+    fn stop(&self) -> Result<Stop, Usage> {
+        Ok(match (self.duration, self.nb_requests, &self.stages) {
             (Some(duration), ..) => Stop::After(duration),
             (_, Some(requests), _) => Stop::Requests(requests),
             (_, _, Some(stages)) => {
-                Stop::After(stages.iter().map(|stage| stage.length).sum())
+                let length: Duration =
+                    stages.iter().map(|stage| stage.length).sum();
+                let warmup = self.warmup.unwrap_or_default();
+                let left = length.checked_sub(warmup);
+                let left = left.filter(|left| !left.is_zero());
+                Stop::After(left.ok_or_else(|| {
+                    let why = "--warmup is as long as all --stages, of which \
+                               it is the first part";
+                    Usage(why.to_owned())
+                })?)
             }
             _ => Stop::Requests(20),
-        }
+        })
     }
 
     fn schedule(&self) -> anyhow::Result<Schedule> {

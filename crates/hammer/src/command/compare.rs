@@ -9,8 +9,8 @@ use super::report::{self, table};
 use super::units;
 
 pub(crate) fn run(options: &Compare) -> anyhow::Result<Exit> {
-    let before = Read::from(&options.before)?;
-    let after = Read::from(&options.after)?;
+    let (before, after) = options.sides()?;
+    let (before, after) = (Read::all(before)?, Read::all(after)?);
     let rows: Vec<_> = hammer::compare(&before.runs, &after.runs)
         .iter()
         .map(row)
@@ -34,10 +34,11 @@ pub(crate) fn run(options: &Compare) -> anyhow::Result<Exit> {
         }
     }
     text.push('\n');
-    if before.load != after.load {
-        text.push_str("The two loads are not the same.\n");
+    let loads = [&before.loads[..], &after.loads].concat();
+    if loads.windows(2).any(|two| two[0] != two[1]) {
+        text.push_str("The loads are not the same.\n");
     }
-    if before.runs.len().min(after.runs.len()) < 3 {
+    if before.runs.len().min(after.runs.len()) < 5 {
         text.push_str(
             "Two runs of one service differ by more than their seconds do: \
              use --runs 5\nfor an interval that knows by how much.\n",
@@ -50,14 +51,16 @@ pub(crate) fn run(options: &Compare) -> anyhow::Result<Exit> {
 fn row(difference: &Difference) -> Vec<String> {
     let Difference { before, after, .. } = *difference;
     let show = |value: f64| match difference.name {
+        _ if value.is_nan() => "-".to_owned(),
         "rate" => units::scaled(value, "/s"),
         _ => units::seconds(value),
     };
     let signed = |value: f64| match value < 0.0 {
         true => format!("-{}", show(-value)),
+        false if value.is_nan() => show(value),
         false => format!("+{}", show(value)),
     };
-    let percent = match before > 0.0 {
+    let percent = match before > 0.0 && !after.is_nan() {
         true => format!(" ({:+.1}%)", (after - before) / before * 100.0),
         false => String::new(),
     };

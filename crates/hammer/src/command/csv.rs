@@ -40,7 +40,7 @@ impl Csv {
                 let timed = !second.latency.0.is_empty();
                 for time in [second.p50, second.p90, second.p99, second.max] {
                     match timed {
-                        true => write!(file, ",{:.6}", time.as_secs_f64())?,
+                        true => write!(file, ",{:.9}", time.as_secs_f64())?,
                         false => write!(file, ",")?,
                     }
                 }

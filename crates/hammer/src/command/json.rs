@@ -2,7 +2,7 @@
 //! it.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use hammer::{Load, Outcome};
@@ -23,12 +23,19 @@ struct Written<'a> {
     runs: &'a [Outcome],
 }
 
-/// What was read of such a file.
+/// Such a file, as it is read.
 #[derive(Deserialize)]
-pub(crate) struct Read {
+struct Document {
     version: u32,
+    load: serde_json::Value,
+    runs: Vec<Outcome>,
+}
+
+/// What was read of some files.
+#[derive(Default)]
+pub(crate) struct Read {
     /// Not understood, only compared.
-    pub(crate) load: serde_json::Value,
+    pub(crate) loads: Vec<serde_json::Value>,
     pub(crate) runs: Vec<Outcome>,
 }
 
@@ -56,15 +63,27 @@ impl Json {
 }
 
 impl Read {
-    pub(crate) fn from(path: &Path) -> anyhow::Result<Self> {
-        let read = || {
-            let text = std::fs::read(path)?;
-            let read: Self = serde_json::from_slice(&text)?;
-            if read.version != VERSION {
-                bail!("it is of version {}, not {VERSION}", read.version);
-            }
-            Ok(read)
-        };
-        read().with_context(|| format!("cannot read {}", path.display()))
+    /// The runs of all these files.
+    pub(crate) fn all(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for path in paths {
+            let read = Document::read(path);
+            let document = read
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            all.loads.push(document.load);
+            all.runs.extend(document.runs);
+        }
+        Ok(all)
+    }
+}
+
+impl Document {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read(path)?;
+        let read: Self = serde_json::from_slice(&text)?;
+        if read.version != VERSION {
+            bail!("it is of version {}, not {VERSION}", read.version);
+        }
+        Ok(read)
     }
 }

@@ -6,6 +6,7 @@ mod table;
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write as _};
+use std::time::Duration;
 
 use hammer::{Latency, Load, Outcome, QUANTILES, Schedule};
 
@@ -155,18 +156,22 @@ pub(crate) fn latencies(columns: &[(&str, &Latency)]) -> String {
         let cells = columns.iter().map(|(_, latency)| cell(latency));
         [name.to_owned()].into_iter().chain(cells).collect()
     };
+    let times = |name: &str, time: &dyn Fn(&Latency) -> Duration| {
+        cells(name, &|latency| match latency.count() {
+            0 => "-".to_owned(),
+            _ => units::duration(time(latency)),
+        })
+    };
     let mut rows: Vec<Vec<String>> = vec![
         cells("count", &|latency| latency.count().to_string()),
-        cells("min", &|latency| units::duration(latency.min())),
-        cells("mean", &|latency| units::duration(latency.mean())),
+        times("min", &Latency::min),
+        times("mean", &Latency::mean),
     ];
     for (name, quantile) in QUANTILES {
         let name = if name == "p50" { "median" } else { name };
-        rows.push(cells(name, &|latency| {
-            units::duration(latency.quantile(quantile))
-        }));
+        rows.push(times(name, &|latency| latency.quantile(quantile)));
     }
-    rows.push(cells("max", &|latency| units::duration(latency.max())));
+    rows.push(times("max", &Latency::max));
     let mut heading = vec!["latency"];
     heading.extend(columns.iter().map(|(name, _)| name));
     let mut text = table(&rows, &heading);

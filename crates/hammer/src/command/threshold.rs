@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use hammer::Outcome;
+use hammer::{ErrorKind, Outcome};
 
 use super::units::{self, parse_duration, parse_rate};
 
@@ -85,7 +85,10 @@ impl Threshold {
         let all = (outcome.requests + outcome.shed).max(1) as f64;
         let (found, limit, shown) = match self.limit {
             Limit::Time(limit) => {
-                let shown = units::duration(Duration::from_secs_f64(found));
+                let shown = match Duration::try_from_secs_f64(found) {
+                    Ok(found) => units::duration(found),
+                    Err(_) => "no answer in time".to_owned(),
+                };
                 (found, limit.as_secs_f64(), shown)
             }
             Limit::Rate(limit) => (found, limit, units::rate(found)),
@@ -146,18 +149,36 @@ impl Metric {
     }
 
     /// Durations in seconds; `None` where nothing was measured.
+    ///
+    /// A request that was not answered in time took longer than any that
+    /// was: without it, the slower a service the better its percentiles.
     fn of(self, outcome: &Outcome) -> Option<f64> {
         let latency = &outcome.latency;
+        let count = latency.count();
+        let overdue = [ErrorKind::Timeout, ErrorKind::ConnectTimeout]
+            .iter()
+            .filter_map(|kind| outcome.errors.get(kind))
+            .sum::<u64>();
         let time = match self {
             Self::Errors => return Some(outcome.failed as f64),
             Self::Shed => return Some(outcome.shed as f64),
             Self::Rate => return Some(outcome.rate),
             Self::Min => latency.min(),
+            Self::Max if overdue > 0 => return Some(f64::INFINITY),
             Self::Mean => latency.mean(),
             Self::Max => latency.max(),
-            Self::Quantile(quantile) => latency.quantile(quantile),
+            Self::Quantile(quantile) if overdue == 0 => {
+                latency.quantile(quantile)
+            }
+            Self::Quantile(quantile) => {
+                let rank = ((count + overdue) as f64 * quantile).ceil();
+                if rank > count as f64 {
+                    return Some(f64::INFINITY);
+                }
+                latency.quantile(rank / count as f64)
+            }
         };
-        (latency.count() > 0).then_some(time.as_secs_f64())
+        (count > 0).then_some(time.as_secs_f64())
     }
 }
 
@@ -196,6 +217,22 @@ mod tests {
         ] {
             let threshold = Threshold::parse(text).unwrap();
             let broken = threshold.broken(&outcome());
+            assert_eq!(broken.is_some(), expected, "{text}: {broken:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_answered_in_time_is_slower_than_all_that_was() {
+        let mut outcome = outcome();
+        outcome.errors.insert(ErrorKind::Timeout, 2);
+        for (text, expected) in [
+            ("p98>99ms", false),
+            ("p98>97ms", true),
+            ("p99>1h", true),
+            ("max>1h", true),
+            ("min>2ms", false),
+        ] {
+            let broken = Threshold::parse(text).unwrap().broken(&outcome);
             assert_eq!(broken.is_some(), expected, "{text}: {broken:?}");
         }
     }

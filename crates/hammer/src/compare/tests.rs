@@ -87,6 +87,32 @@ fn a_slower_service_is_told_from_noise() {
 }
 
 #[test]
+fn what_students_distribution_exceeds_is_known() {
+    // The tables' quantiles of 99.5%.
+    for (freedom, known) in [(4.0, 4.604), (8.0, 3.355), (18.0, 2.878)] {
+        let found = student(NORMAL, freedom);
+        assert!((found / known - 1.0).abs() < 0.003, "{freedom}: {found}");
+    }
+    assert_eq!(spread(1, 9), 1.0);
+    assert!(spread(3, 3) > 2.0 && spread(5, 5) < 1.5);
+}
+
+#[test]
+fn what_is_told_is_no_class_but_the_figure() {
+    let mut runs = runs(&mut Random(0), 5, 10.0);
+    let told = Duration::from_micros(12_345);
+    for run in &mut runs {
+        let histogram = run.latency.histogram_mut();
+        histogram.record(told.as_nanos() as u64).unwrap();
+    }
+    let p50 = &compare_by(50, &runs, &runs)[1];
+    assert!((p50.before / told.as_secs_f64() - 1.0).abs() < 0.001);
+    // Less than a class is never beyond the noise.
+    let (low, high) = p50.interval.unwrap();
+    assert!(low < -12e-3 / 129.0 && high > 12e-3 / 129.0, "{low} {high}");
+}
+
+#[test]
 fn too_little_is_not_judged() {
     let mut random = Random(0);
     let mut short = runs(&mut random, 1, 10.0);

@@ -173,6 +173,11 @@ fn a_command_that_makes_no_sense_is_refused_in_one_line() {
     assert_usage(&["--rate=fast"], &["--rate", "500/s"]);
     assert_usage(&["--stages=10s"], &["--stages", "10s:100"]);
     assert_usage(&["--stages=1s:0"], &["rate of zero"]);
+    assert_usage(
+        &["--stages=1s:9", "--warmup=1s"],
+        &["as long as all --stages"],
+    );
+    assert_usage(&["compare", "a", "b", "c"], &["--after"]);
     assert_usage(&["--arrivals=poisson"], &["--rate", "--stages"]);
     assert_usage(&["--max-connections=9"], &["--rate", "--stages"]);
     let few = ["--rate=9", "--max-connections=2", "--threads=3"];

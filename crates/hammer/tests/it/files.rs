@@ -139,6 +139,11 @@ fn runs_of_one_service_are_alike_and_a_slower_one_is_not() {
     );
     let p50 = row(&hammer(&["compare", &a, &a]));
     assert!(p50.contains("within the noise"), "{p50}");
+    let output = hammer(&["compare", &a, &a, "--after", &b, &b, &b]);
+    let p50 = row(&output);
+    assert!(p50.contains("beyond the noise"), "{p50}");
+    assert!(stdout(&output).contains("before: 6 runs, 420 requests"));
+    assert!(stdout(&output).contains("after: 9 runs, 630 requests"));
 }
 
 #[test]

@@ -97,6 +97,11 @@ fn an_open_loop_sends_what_its_schedule_says() {
     // From rest to 200/s in 0.5 s is 50 requests, then 0.2 s at 200/s.
     let stages = "--stages=500ms:200,200ms:200";
     assert_last_line(&hammer(&[stages, url]), 90);
+    // The first half of the ramp is a quarter of its requests.
+    let before = server.requests();
+    let output = hammer(&[stages, "--warmup=250ms", url]);
+    assert_last_line(&output, 77);
+    assert_eq!(server.requests() - before, 90);
     let poisson = "--arrivals=poisson";
     let args = ["--rate=200/s", poisson, "--seed=7", "-z", "200ms", url];
     let (one, other) = (hammer(&args), hammer(&args));

@@ -307,6 +307,45 @@ fn runs_are_compared_by_the_rate_that_they_report() {
 }
 
 #[test]
+fn what_comes_at_the_end_is_told_with_its_time() {
+    let server = Server::answering(OK);
+    let mut load = closed(&server, 1, 1);
+    load.keep_alive = true;
+    load.stop = Stop::After(500 * MS);
+    let slices = run(&load).series.slices;
+    let in_window: Vec<_> = slices.iter().map(|s| s.in_window).collect();
+    assert!(in_window[..2].iter().all(|&n| n > 0), "{in_window:?}");
+    assert!(in_window[2..].iter().all(|&n| n == 0), "{in_window:?}");
+}
+
+#[test]
+fn a_wait_that_is_cut_short_is_no_part_of_the_rate() {
+    let server = Server::start(|peer| {
+        while peer.request()?.is_some() {
+            if peer.count() == 20 {
+                return peer.hang();
+            }
+            peer.say(OK)?;
+        }
+        Ok(())
+    });
+    let mut load = closed(&server, 1, 1);
+    load.stop = Stop::After(300 * MS);
+    let outcome =
+        hammer::run(&load, |snapshot| match snapshot.elapsed < 1000 * MS {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+        .unwrap();
+    assert!(outcome.interrupted);
+    assert_eq!(outcome.window, 300 * MS);
+    assert!((outcome.rate - 19.0 / 0.3).abs() < 1e-6, "{}", outcome.rate);
+    assert_eq!((outcome.unfinished, outcome.waiting.len()), (1, 1));
+    assert!(outcome.waiting[0] > 500 * MS, "{:?}", outcome.waiting);
+    assert_compared(&outcome);
+}
+
+#[test]
 fn a_run_by_count_has_the_rate_of_its_own_requests() {
     let outcome = answered_late(Stop::Requests(5), Duration::MAX);
     assert_eq!((outcome.requests, outcome.warmed), (5, 5));
