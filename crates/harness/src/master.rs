@@ -115,6 +115,13 @@ fn system<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> MasterError {
     }
 }
 
+fn workers(count: usize) -> String {
+    match count {
+        1 => "1 worker".to_owned(),
+        count => format!("{count} workers"),
+    }
+}
+
 /// Forks the workers of `service` and looks after them until SIGTERM or
 /// SIGINT: then they finish what they have in hand. A second signal, or
 /// [`Limits::stop`], ends them at once.
@@ -287,11 +294,10 @@ impl<'a> Master<'a> {
         let is_up = self.places.iter().all(Place::is_ready);
         if !self.stopping && !self.booted && is_up {
             self.booted = true;
-            let count = self.places.len();
-            let workers = if count == 1 { "worker" } else { "workers" };
+            let workers = workers(self.places.len());
             match self.listener.local_addr() {
-                Ok(address) => info!("ready: {count} {workers} on {address}"),
-                Err(error) => info!("ready: {count} {workers} ({error})"),
+                Ok(address) => info!("ready: {workers} on {address}"),
+                Err(error) => info!("ready: {workers} ({error})"),
             }
             notify(&[NotifyState::Ready]);
         }
@@ -399,7 +405,7 @@ impl<'a> Master<'a> {
     /// Has so many workers from now on.
     fn resize(&mut self, processes: usize) {
         self.service.processes = processes;
-        info!("{} workers become {processes}", self.places.len());
+        info!("{} become {processes}", workers(self.places.len()));
         while self.places.len() > processes {
             if let Some(place) = self.places.pop() {
                 self.dismiss(place);
@@ -471,7 +477,7 @@ impl<'a> Master<'a> {
                 if self.places.len() > wanted {
                     self.resize(wanted);
                 }
-                info!("reloaded: {wanted} workers");
+                info!("reloaded: {}", workers(wanted));
                 self.exchanging = false;
                 self.fallback = None;
                 notify(&[NotifyState::Ready]);

@@ -61,10 +61,15 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
     let backend = Backend::start(site, log, &interrupt)?;
     let mut rows = Vec::new();
     let mut faults = Vec::new();
+    // What the latencies may owe to the hammer is no fault of the server's.
+    let mut notes = Vec::new();
     for pair in deployments.chunks(2) {
         for soaked in
             together(site, pair, &backend, length, &interrupt, &mut progress)?
         {
+            for flaw in &soaked.outcome.flaws {
+                notes.push(format!("{}: {flaw}", soaked.name));
+            }
             faults.extend(soaked.faults());
             rows.push(soaked.cells());
         }
@@ -84,6 +89,9 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
         "threads",
     ];
     say!("{}", table::plain(&head, rows));
+    for note in &notes {
+        say!("{note}");
+    }
     for fault in &faults {
         eprintln!("talk: {fault}");
     }

@@ -226,10 +226,14 @@ impl Frame<'_> {
         let target = self.sweep.target;
         let matters = |flaw: &&Flaw| match flaw {
             Flaw::Saturated { .. } => true,
-            // A millisecond is nothing where seconds are allowed.
+            // A millisecond is nothing where seconds are allowed, and nothing
+            // either where the target is missed by more than any was late.
             Flaw::Late { .. } => outcome.open.as_ref().is_some_and(|open| {
                 let lag = open.lag.quantile(target.quantile);
+                let latency = outcome.latency.quantile(target.quantile);
+                let at_least = latency.saturating_sub(open.lag.max());
                 lag.as_secs_f64() > LATE * target.seconds
+                    && at_least.as_secs_f64() <= target.seconds
             }),
             // What is not sent since all connections are taken is the
             // model's doing, and of a few requests the rate is chance.

@@ -14,6 +14,9 @@ use serde::Serialize;
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long answers are waited for once it is over. Who was asked before
+/// and has none by then is lost.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Where requests go, and how many a second.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,9 @@ pub(super) fn during<T>(
             })
         });
         let result = what();
+        if result.is_ok() {
+            thread::sleep(GRACE);
+        }
         over.store(true, Ordering::Relaxed);
         (result, hammer.join())
     });
@@ -81,11 +87,14 @@ impl Answers {
         let statuses = statuses
             .filter(|(status, _)| **status >= 400)
             .map(|(status, &n)| (format!("status {status}"), n));
+        let waiting = outcome.waiting.iter();
+        let hung = waiting.filter(|&&time| time > GRACE).count() as u64;
+        let hung_too = (hung > 0).then(|| ("no answer".to_owned(), hung));
         let seconds = |time: Duration| time.as_secs_f64();
         Self {
-            requests: outcome.requests,
-            failed: outcome.failed + outcome.shed,
-            why: errors.chain(statuses).collect(),
+            requests: outcome.requests + hung,
+            failed: outcome.failed + outcome.shed + hung,
+            why: errors.chain(statuses).chain(hung_too).collect(),
             p50: seconds(outcome.latency.median()),
             p99: seconds(outcome.latency.p99()),
             longest: seconds(outcome.latency.max()),

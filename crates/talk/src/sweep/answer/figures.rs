@@ -37,7 +37,7 @@ pub(crate) fn between(knee: &Knee) -> String {
 pub(crate) fn knee(knee: &Knee) -> String {
     match knee.high {
         Some(_) => format!("up to {} ({})", rate(knee.rate), between(knee)),
-        None => format!("{} at the least", rate(knee.rate)),
+        None => format!("{} at the least", rate(knee.low)),
     }
 }
 
