@@ -40,8 +40,12 @@ pub(crate) fn serve(
         application,
     });
     let listener = CoIo::new(worker.listener).map_err(io::Error::from)?;
+    // Never closed: the master and others have this socket, too, so that it
+    // would stay in may's epoll and tell of itself to memory that was given
+    // back.
+    let listener: &'static _ = Box::leak(Box::new(listener));
     let accepting = server.clone();
-    go!(move || accepting.accept(&listener));
+    go!(move || accepting.accept(listener));
     sockets::beat(worker.requests.clone());
     worker.requests.ready();
     worker.stop.wait()?;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::answer::{Answer, Status};
 use harness::deployment::Deployment;
-use harness::http::{Head, Route};
+use harness::http::{Head, MOST_REQUESTS, Route};
 use harness::overload::Overload;
 use harness::{CallError, Requests, Worker};
 use may::coroutine::JoinHandle;
@@ -43,6 +43,7 @@ pub(crate) fn serve(
         requests: worker.requests.clone(),
         overload: Overload::of(deployment),
         waiting: Arc::default(),
+        served: 0,
     };
     let stopping = service.stopping.clone();
     let waiting = service.waiting.clone();
@@ -55,12 +56,16 @@ pub(crate) fn serve(
     stop_accepting(&accepting);
     // Whoever was accepted asks within this time, or has a connection that
     // is kept and idle. It is also the time for an answer to go out: that is
-    // written after the service has returned, and nobody is told when.
+    // written after the service has returned, and nobody is told when. So it
+    // takes two looks at nothing in hand.
+    let mut was_idle = false;
     loop {
         thread::sleep(WRITE_TIME);
-        if worker.requests.in_hand() + waiting.load(Ordering::Relaxed) == 0 {
+        let count = worker.requests.in_hand() + waiting.load(Ordering::Relaxed);
+        if was_idle && count == 0 {
             return Ok(());
         }
+        was_idle = count == 0;
     }
 }
 
@@ -84,6 +89,8 @@ struct Service<A> {
     overload: Overload,
     /// Requests that wait for a coroutine that is free.
     waiting: Arc<AtomicU64>,
+    /// Of this connection, which has a service of its own.
+    served: u32,
 }
 
 impl<A> Clone for Service<A> {
@@ -95,6 +102,7 @@ impl<A> Clone for Service<A> {
             requests: self.requests.clone(),
             overload: self.overload,
             waiting: self.waiting.clone(),
+            served: 0,
         }
     }
 }
@@ -111,8 +119,9 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
             request.version(),
             request.headers().iter().map(|h| (h.name, h.value)),
         );
+        self.served += 1;
         let head = match head {
-            Ok(head) if !head.has_body => head,
+            Ok(head) if !head.has_body && self.served <= MOST_REQUESTS => head,
             // The only way to close: this unwinds the connection's
             // coroutine and is no panic to report.
             _ => resume_unwind(Box::new("closed on purpose")),
@@ -134,7 +143,8 @@ impl<A: Fn() -> Result<String, CallError>> HttpService for Service<A> {
                 Answer::method_not_allowed()
             }
         };
-        if self.stopping.load(Ordering::Relaxed) {
+        let is_last = self.served == MOST_REQUESTS;
+        if is_last || self.stopping.load(Ordering::Relaxed) {
             // It does not close, but asks its client to.
             response.header("connection: close");
         }

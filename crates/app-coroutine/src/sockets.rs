@@ -7,12 +7,13 @@
 //! knows the answer keeps names from blocking it, too.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::client::blocking::Client;
 use harness::{Plan, Requests, Worker, grain, log};
@@ -30,8 +31,13 @@ const STACK_BYTES: usize = 256 << 10;
 /// How exact the time limits of calls are.
 const GRAIN: Duration = Duration::from_millis(50);
 
-/// After how long may looks around by itself where nothing happens.
-const IDLE: Duration = Duration::from_secs(10);
+/// After how long may looks around by itself where nothing happens. A signal
+/// makes it forget until when it was to wait (SIGCONT, a debugger): time-outs
+/// are so late then.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a client may be at rest before its connections are closed.
+const REST: Duration = Duration::from_secs(60);
 
 /// Coroutines that are kept for the next who need one, at the most.
 const SPARE: usize = 1024;
@@ -97,7 +103,8 @@ pub(crate) fn heed_timeout<T>(waited: io::Result<T>) -> io::Result<T> {
 /// a client has at rest, several times for a call.
 pub(crate) struct Clients {
     plan: &'static Plan,
-    at_rest: Mutex<Vec<Client>>,
+    /// Those of the longest rest first.
+    at_rest: Mutex<VecDeque<(Instant, Client)>>,
 }
 
 impl Clients {
@@ -108,10 +115,19 @@ impl Clients {
 
     /// Does `what` with a client that nobody else has meanwhile.
     pub(crate) fn with<T>(&self, what: impl FnOnce(&Client) -> T) -> T {
-        let client = self.at_rest().pop();
+        let at_rest = self.at_rest().pop_back();
+        let client = at_rest.map(|(_, client)| client);
         let client = client.unwrap_or_else(|| self.client());
         let done = what(&client);
-        self.at_rest().push(client);
+        let now = Instant::now();
+        let mut at_rest = self.at_rest();
+        at_rest.push_back((now, client));
+        let is_old = |(since, _): &(Instant, _)| now - *since > REST;
+        let old = at_rest.iter().take_while(|rest| is_old(rest)).count();
+        // Closed once the list is free again.
+        let old: Vec<_> = at_rest.drain(..old).collect();
+        drop(at_rest);
+        drop(old);
         done
     }
 
@@ -121,7 +137,7 @@ impl Clients {
     }
 
     /// Held for no longer than a list takes, and by no coroutine that yields.
-    fn at_rest(&self) -> MutexGuard<'_, Vec<Client>> {
+    fn at_rest(&self) -> MutexGuard<'_, VecDeque<(Instant, Client)>> {
         // A list of clients is whole whoever panicked.
         self.at_rest.lock().unwrap_or_else(PoisonError::into_inner)
     }

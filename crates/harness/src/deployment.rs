@@ -567,14 +567,14 @@ impl FromStr for Backend {
     }
 }
 
-/// Longer than anyone waits. A clock cannot tell when a far longer time will
-/// be over.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longer than anyone waits. epoll counts milliseconds in 31 bits, which is
+/// 24.8 days.
+const LONGEST: Duration = Duration::from_secs(24 * 24 * 3600);
 
-/// Reads seconds, a year of them at most.
+/// Reads seconds, 24 days of them at most.
 fn seconds(text: &str) -> Option<Duration> {
     let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
-    (duration <= YEAR).then_some(duration)
+    (duration <= LONGEST).then_some(duration)
 }
 
 /// A limit of time in seconds: more than zero.

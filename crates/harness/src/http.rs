@@ -90,6 +90,11 @@ impl Settings {
     }
 }
 
+/// How many requests a connection carries; its client is told with the last
+/// answer. One that always has another at hand would hold its thread or its
+/// coroutine, and with a coroutine all others, for as long as it liked.
+pub const MOST_REQUESTS: u32 = 1000;
+
 /// Serves the requests of one connection, until it should be closed.
 ///
 /// `application` answers `GET /`, given its request line; all else is
@@ -104,7 +109,7 @@ pub fn serve<S: Socket>(
     mut application: impl FnMut(&[u8]) -> Answer,
 ) -> io::Result<()> {
     let mut input = Input::default();
-    loop {
+    for served in 1.. {
         let head = match input.read_head(socket, settings.head_timeout)? {
             Ok(Some(head)) => head,
             Ok(None) => return Ok(()),
@@ -129,6 +134,7 @@ pub fn serve<S: Socket>(
         let goes_on = settings.keep_alive
             && head.keep_alive
             && !head.has_body
+            && served < MOST_REQUESTS
             && !socket.should_stop();
         let connection = match goes_on {
             true => head.is_old.then_some("keep-alive"),
@@ -144,6 +150,7 @@ pub fn serve<S: Socket>(
             return Ok(());
         }
     }
+    Ok(())
 }
 
 /// What a connection has sent and no request has used yet.

@@ -100,7 +100,10 @@ pub fn reserve(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 fn prepare(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    // Its connections inherit it (tcp(7), TCP_USER_TIMEOUT).
+    // Answers that share a connection must not wait until the last one is
+    // acknowledged (Nagle's algorithm, RFC 896). Its connections inherit
+    // both (tcp(7)).
+    socket.set_tcp_nodelay(true)?;
     socket.set_tcp_user_timeout(Some(UNREAD_LIMIT))
 }
 

@@ -1,8 +1,9 @@
 //! The slides' log lines: who does what, told by pid and thread.
 
+mod sink;
+
 use std::cell::RefCell;
 use std::ffi::CString;
-use std::io;
 use std::thread;
 use std::{fmt, process};
 
@@ -13,7 +14,9 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Sends the log to standard error, a write per line; `quiet` leaves out
+use sink::Lines;
+
+/// Sends the log to standard error, a write per line, and waits for no reader; `quiet` leaves out
 /// all but what went wrong.
 pub fn start(quiet: bool) {
     let level = if quiet {
@@ -23,7 +26,7 @@ pub fn start(quiet: bool) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr)
+        .with_writer(|| Lines)
         // It would tell standard error that it cannot write there, and
         // panic, since it cannot.
         .log_internal_errors(false)

@@ -13,10 +13,11 @@
 mod child;
 mod clocks;
 mod ended;
+mod notify;
 mod place;
 mod status;
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -33,6 +34,7 @@ use tracing::{error, info, warn};
 use self::child::{Child, Forked, Newborn};
 use self::clocks::Clocks;
 use self::ended::Ended;
+use self::notify::notify;
 use self::place::{Heard, Place};
 use self::status::StatusSocket;
 use crate::log;
@@ -336,7 +338,11 @@ impl<'a> Master<'a> {
     fn bury(&mut self, ended: &Ended) -> Result<(), MasterError> {
         let pid = ended.pid();
         if let Some(at) = self.leaving.iter().position(|c| c.pid() == pid) {
-            self.leaving.remove(at);
+            let child = self.leaving.remove(at);
+            if !ended.went_well() && !child.was_killed() {
+                let number = child.number();
+                error!("worker {number} (pid {pid}) ended as it left: {ended}");
+            }
             return Ok(());
         }
         let mut places = self.places.iter_mut();
@@ -539,17 +545,5 @@ impl<'a> Master<'a> {
         }
         self.leaving.iter_mut().for_each(Child::kill);
         self.leaving.iter().for_each(Child::wait);
-    }
-}
-
-fn notify(states: &[NotifyState<'_>]) {
-    let gone = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
-    match sd_notify::notify(states) {
-        Ok(()) => {}
-        // Who only wanted to hear that it is ready has stopped listening.
-        Err(error)
-            if gone.contains(&error.kind())
-                && !matches!(states, [NotifyState::Ready]) => {}
-        Err(error) => warn!("cannot tell NOTIFY_SOCKET: {error}"),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser};
+use tracing::error;
 
 use crate::deployment::{Deployment, Keys, Server};
 use crate::master::Service;
@@ -137,9 +138,15 @@ fn service<'a>(
                 true => Plan::new(&deployment)?,
             };
             if let Some(folder) = trace {
-                let trace = Trace::begin(folder, &name, worker.number)?;
-                plan = plan.traced(trace);
-                worker.requests = worker.requests.traced(trace);
+                match Trace::begin(folder, &name, worker.number) {
+                    Ok(trace) => {
+                        plan = plan.traced(trace);
+                        worker.requests = worker.requests.traced(trace);
+                    }
+                    // The folder was there at the start, and a worker that
+                    // is not recorded is better than none.
+                    Err(error) => error!("{error:#}; serving without it"),
+                }
             }
             // It lives as long as the worker: what threads, tasks and
             // coroutines of any kind borrow need not be counted.

@@ -26,6 +26,10 @@ const STREAMS: u32 = 1 << 20;
 /// How long the head of a request may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
+/// How often the other side of an HTTP/2 connection shows that it is there,
+/// and how long it may take to.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// Serves until the stop comes; `stopping` is told, and who is still waited
 /// for gets an answer.
 pub(crate) async fn serve(
@@ -39,6 +43,10 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT);
     http.http2()
+        // Who has gone silent is not waited for at the stop.
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SIGN_OF_LIFE)
+        .keep_alive_timeout(SIGN_OF_LIFE)
         .max_concurrent_streams(STREAMS)
         // Calls that are given up are what this server is for, and no attack.
         .max_pending_accept_reset_streams(STREAMS as usize)

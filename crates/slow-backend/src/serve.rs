@@ -1,6 +1,7 @@
 //! What a worker of the backend answers.
 
 use std::fmt::Display;
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,16 +39,15 @@ pub(crate) fn serve(
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    stats.forget_predecessor(worker.number);
+    let stats = stats.of_worker(process::id());
     runtime.block_on(async {
         let waiting = options
             .max_waiting
             .map_or(Semaphore::MAX_PERMITS, |waiting| waiting as usize);
         let (stops, stopping) = watch::channel(());
         let backend = Backend {
-            worker: worker.number,
             timer: Timer::start()?,
-            stats: *stats,
+            stats,
             longest: options.max_duration.seconds(),
             plan,
             stopping,
@@ -95,7 +95,6 @@ fn router(backend: Backend) -> Router {
 }
 
 struct Backend {
-    worker: usize,
     timer: Timer,
     stats: Stats,
     longest: f64,
@@ -129,7 +128,7 @@ async fn wait(
     let Ok(_turn) = backend.turns.acquire().await else {
         return failure(&"the queue is closed");
     };
-    let waiting = backend.stats.wait(backend.worker);
+    let waiting = backend.stats.wait();
     let (Drawn::Answer(duration) | Drawn::Fail(duration)) = drawn else {
         return backend.hang().await;
     };

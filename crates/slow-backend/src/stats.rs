@@ -1,7 +1,6 @@
 //! What the backend knows of its callers, over all its processes.
 
 use std::num::NonZeroUsize;
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
@@ -18,7 +17,9 @@ pub(crate) struct Stats {
     peak: &'static AtomicU64,
     /// Of each worker: how many of those that wait do so in it, which is to
     /// be forgotten if it dies, and its pid.
-    by_worker: &'static [[AtomicU64; 2]],
+    slots: &'static [[AtomicU64; 2]],
+    /// Which of them is this worker's.
+    own: Option<&'static AtomicU64>,
 }
 
 /// The counters at one moment.
@@ -34,52 +35,58 @@ pub(crate) struct Snapshot {
 
 impl Stats {
     pub(crate) fn new(processes: usize) -> Result<Self> {
-        let count = NonZeroUsize::MIN.saturating_add(2 + 2 * processes);
+        // Beside those that leave, and some that are added.
+        let slots = 2 * processes + 16;
+        let count = NonZeroUsize::MIN.saturating_add(2 + 2 * slots);
         let counters = Counters::new(count).context("cannot share counters")?;
         // They count as long as the process lives.
         match &**Box::leak(Box::new(counters)) {
-            [calls, waiting, peak, by_worker @ ..] => Ok(Self {
+            [calls, waiting, peak, slots @ ..] => Ok(Self {
                 calls,
                 waiting,
                 peak,
-                by_worker: by_worker.as_chunks().0,
+                slots: slots.as_chunks().0,
+                own: None,
             }),
             _ => anyhow::bail!("too few counters"),
         }
     }
 
-    /// Forgets the waits of the worker that had this number before, unless
-    /// it still finishes them.
-    pub(crate) fn forget_predecessor(&self, worker: usize) {
-        let Some([own, pid]) = self.by_worker.get(worker - 1) else {
-            return;
-        };
-        let before = pid.swap(process::id().into(), Ordering::SeqCst);
-        if !is_alive(before) {
-            let stale = own.swap(0, Ordering::SeqCst);
-            self.waiting.fetch_sub(stale, Ordering::SeqCst);
+    /// The same for the process with this pid, a worker that begins. The
+    /// waits of those that have died are forgotten.
+    pub(crate) fn of_worker(mut self, pid: u32) -> Self {
+        for [own, owner] in self.slots {
+            let before = owner.load(Ordering::SeqCst);
+            // It is taken before it is emptied: another worker may begin.
+            let mine = u64::from(pid);
+            let (then, now) = (Ordering::SeqCst, Ordering::SeqCst);
+            let dead = !is_alive(before);
+            let take = || owner.compare_exchange(before, mine, then, now);
+            if (dead && before > 0) || (self.own.is_none() && before == 0) {
+                if take().is_err() {
+                    continue;
+                }
+                let stale = own.swap(0, Ordering::SeqCst);
+                self.waiting.fetch_sub(stale, Ordering::SeqCst);
+                match self.own {
+                    Some(_) => owner.store(0, Ordering::SeqCst),
+                    None => self.own = Some(own),
+                }
+            }
         }
-    }
-
-    /// None for a worker that was added to those at the start: what waits in
-    /// it when it dies is not forgotten.
-    fn own(&self, worker: usize) -> Option<&AtomicU64> {
-        self.by_worker.get(worker - 1).map(|[own, _]| own)
+        self
     }
 
     /// Counts a call as waiting until the result is dropped.
-    pub(crate) fn wait(self, worker: usize) -> Waiting {
+    pub(crate) fn wait(self) -> Waiting {
         // In this order: a worker that is killed in between may leave one
         // too many, which is better than one too few where there is none.
         let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(own) = self.own(worker) {
+        if let Some(own) = self.own {
             own.fetch_add(1, Ordering::SeqCst);
         }
         self.peak.fetch_max(waiting, Ordering::SeqCst);
-        Waiting {
-            stats: self,
-            worker,
-        }
+        Waiting { stats: self }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -106,7 +113,6 @@ fn is_alive(pid: u64) -> bool {
 /// A call that waits; one whose caller goes away waits no longer.
 pub(crate) struct Waiting {
     stats: Stats,
-    worker: usize,
 }
 
 impl Waiting {
@@ -118,7 +124,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(own) = self.stats.own(self.worker) {
+        if let Some(own) = self.stats.own {
             own.fetch_sub(1, Ordering::SeqCst);
         }
         self.stats.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -127,6 +133,8 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{self, Command};
+
     use super::*;
 
     fn shown(stats: &Stats) -> [u64; 3] {
@@ -138,10 +146,19 @@ mod tests {
         [calls, waiting, peak]
     }
 
+    /// The pid of a process that has ended.
+    fn dead() -> u32 {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
     #[test]
     fn calls_and_the_peak_are_counted_over_the_workers() {
         let stats = Stats::new(2).unwrap();
-        let (one, two) = (stats.wait(1), stats.wait(2));
+        let here = process::id();
+        let (one, two) = (stats.of_worker(here), stats.of_worker(here));
+        let (one, two) = (one.wait(), two.wait());
         assert_eq!(shown(&stats), [0, 2, 2]);
         one.serve();
         assert_eq!(shown(&stats), [1, 1, 2]);
@@ -154,21 +171,30 @@ mod tests {
     #[test]
     fn a_worker_that_died_waits_no_longer() {
         let stats = Stats::new(2).unwrap();
-        std::mem::forget((stats.wait(1), stats.wait(1)));
-        let _two = stats.wait(2);
-        stats.forget_predecessor(1);
-        assert_eq!(shown(&stats), [0, 1, 3]);
+        let died = stats.of_worker(dead());
+        std::mem::forget((died.wait(), died.wait()));
+        let _lives = stats.of_worker(process::id()).wait();
+        assert_eq!(shown(&stats), [0, 1, 2]);
     }
 
     #[test]
-    fn a_worker_that_finishes_beside_its_successor_counts_for_itself() {
+    fn a_worker_that_leaves_beside_its_successors_counts_for_itself() {
         let stats = Stats::new(1).unwrap();
-        stats.forget_predecessor(1);
-        let waits = stats.wait(1);
-        // The one before is this process, which lives.
-        stats.forget_predecessor(1);
-        assert_eq!(shown(&stats), [0, 1, 1]);
-        drop(waits);
-        assert_eq!(shown(&stats), [0, 0, 1]);
+        let leaving = stats.of_worker(process::id()).wait();
+        let died = stats.of_worker(dead());
+        std::mem::forget(died.wait());
+        let third = stats.of_worker(process::id()).wait();
+        assert_eq!(shown(&stats), [0, 2, 2]);
+        drop((leaving, third));
+        assert_eq!(shown(&stats), [0, 0, 2]);
+    }
+
+    #[test]
+    fn who_comes_when_all_places_are_taken_counts_all_the_same() {
+        let stats = Stats::new(1).unwrap();
+        let workers = [(); 30].map(|()| stats.of_worker(process::id()).wait());
+        assert_eq!(shown(&stats)[1], 30);
+        drop(workers);
+        assert_eq!(shown(&stats)[1], 0);
     }
 }

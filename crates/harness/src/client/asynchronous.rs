@@ -25,8 +25,9 @@ use crate::answer::Failure;
 use crate::deployment::Library;
 use crate::plan::Plan;
 
-/// How long a connection may be idle.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// How long a connection may be idle: less than the backend lets it, which
+/// would close it while a call is on its way.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A client that keeps its connections, and a time limit for each call.
 #[derive(Clone, Debug)]
@@ -86,20 +87,14 @@ impl Client {
         };
         let mut answer = pin!(answer);
         let mut limit = TokioTimer::new().sleep(self.timeout);
-        let answer = poll_fn(|context| match answer.as_mut().poll(context) {
+        poll_fn(|context| match answer.as_mut().poll(context) {
             Poll::Ready(answer) => Poll::Ready(answer),
             Poll::Pending => {
                 let limit = limit.as_mut().poll(context);
                 limit.map(|()| Err(Failure::TimedOut))
             }
         })
-        .await;
-        if let (Pool::Multiplexed(client), Err(Failure::TimedOut)) =
-            (&self.library, &answer)
-        {
-            client.doubt(uri);
-        }
-        answer
+        .await
     }
 }
 

@@ -47,7 +47,8 @@ fn settings(plan: &Plan, calls: usize) -> Config {
         .timeout_global(Some(plan.timeout()))
         .max_idle_connections(calls)
         .max_idle_connections_per_host(calls)
-        .max_idle_age(Duration::from_secs(60))
+        // Less than the backend's, which would close it amid a call.
+        .max_idle_age(Duration::from_secs(20))
         .max_redirects(0)
         .proxy(None)
         // The backend asks for neither, and each is spelled out anew.

@@ -9,6 +9,7 @@
 //! side is asked for a sign of life (PING, RFC 9113, 6.7).
 
 use std::future::{pending, poll_fn};
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,6 +95,7 @@ impl Multiplexed {
         let mut request = Request::new(());
         *request.uri_mut() = uri.clone();
         let mut sender = self.sender(uri).await?;
+        let given_up = GivenUp { of: self, uri };
         // Dropped before its end, a call is given up (RST_STREAM).
         let (answer, _) = sender.send_request(request, true)?;
         let (head, mut stream) = answer.await?.into_parts();
@@ -103,11 +105,12 @@ impl Multiplexed {
             stream.flow_control().release_capacity(bytes.len())?;
             body.add(&bytes)?;
         }
+        mem::forget(given_up);
         Ok(Response::from_parts(head, body.0.into()))
     }
 
-    /// Says that a call to `uri` took too long.
-    pub(super) fn doubt(&self, uri: &Uri) {
+    /// Says that a call to `uri` was given up.
+    fn doubt(&self, uri: &Uri) {
         // Where it is locked, one is being made.
         let open = self.to(uri).and_then(|to| to.open.try_lock());
         if let Some(Some(open)) = open.as_deref() {
@@ -134,6 +137,19 @@ impl Multiplexed {
         let made = connect(&self.connector, uri.clone(), self.patience);
         let made = Box::pin(made).await?;
         Ok(open.insert(made).sender.clone())
+    }
+}
+
+/// A call without an answer yet. Dropped, it was given up, by its time limit
+/// or by whoever asked for it, and the connection may be why.
+struct GivenUp<'a> {
+    of: &'a Multiplexed,
+    uri: &'a Uri,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.of.doubt(self.uri);
     }
 }
 

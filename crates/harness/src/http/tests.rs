@@ -55,6 +55,15 @@ fn without_keep_alive_there_is_one_request_a_connection() {
 }
 
 #[test]
+fn a_connection_carries_so_many_requests_and_says_so() {
+    let most = MOST_REQUESTS as usize;
+    let mut script = script(&[&GET.repeat(most + 1)]);
+    let (requests, output) = served(&mut script, &KEPT_ALIVE);
+    assert_eq!(requests, most);
+    assert_eq!(output.matches("connection: close\r\n").count(), 1);
+}
+
+#[test]
 fn head_is_answered_without_its_body() {
     let mut script = script(&["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"]);
     let (requests, output) = served(&mut script, &KEPT_ALIVE);

@@ -49,6 +49,11 @@ impl Ended {
         self.signal() == Some(libc::SIGKILL)
     }
 
+    /// Whether it ended by itself, with nothing to complain of.
+    pub(super) fn went_well(&self) -> bool {
+        self.status == 0
+    }
+
     fn signal(&self) -> Option<i32> {
         libc::WIFSIGNALED(self.status).then(|| libc::WTERMSIG(self.status))
     }

@@ -1,8 +1,9 @@
 //! A backend that is down, or too slow.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write, pipe};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::bench::{descendants, hasty_backend};
-use crate::http::{get, is_taken};
+use crate::http::{connect, get, is_taken};
 use crate::server::{
     Server, binary, lives, send, wait_until, with_each, with_each_kind,
     with_each_of_many,
@@ -123,28 +124,45 @@ fn calls_that_are_given_up_are_no_harm_to_others_of_their_connection() {
 
 #[test]
 fn a_connection_that_has_gone_silent_is_not_shared_for_ever() {
-    for client in ["--client=hyper", "--client=reqwest"] {
+    for (client, patience) in [
+        ("--client=hyper", 5000),
+        ("--client=reqwest", 5000),
+        // Less than a call's own: those who ask hang up before it is over.
+        ("--client=hyper", 200),
+    ] {
         let backend = Server::backend(&["--processes=2"]);
         let address = format!("--backend=127.0.0.1:{}", backend.port);
         let calls = ["--calls=0", "--timeout=1", "--processes=1"];
         let http2 = [client, "--http2"];
         let arguments = [&[&*address], &calls[..], &http2[..]].concat();
         let app = Server::start("app-async", &arguments);
-        let ask = || get(app.port, "/").status;
-        assert_eq!(ask(), 200);
+        let ask = || {
+            let mut stream = connect(app.port);
+            let patience = Duration::from_millis(patience);
+            stream.set_read_timeout(Some(patience)).unwrap();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                .unwrap();
+            let mut head = [0; 12];
+            match stream.read_exact(&mut head) {
+                Ok(()) => head[9..].to_vec(),
+                Err(_) => b"504".to_vec(),
+            }
+        };
+        assert_eq!(ask(), b"200");
         let workers = backend.workers();
         // One of the two has the connection, and the other takes new ones.
         send(workers[0], Signal::SIGSTOP);
-        let stopped = match ask() {
-            504 => workers[0],
+        let stopped = match &ask()[..] {
+            b"504" => workers[0],
             _ => {
                 send(workers[0], Signal::SIGCONT);
                 send(workers[1], Signal::SIGSTOP);
-                assert_eq!(ask(), 504, "{client}");
+                assert_eq!(ask(), b"504", "{client}");
                 workers[1]
             }
         };
-        wait_until("a new connection", || ask() == 200);
+        wait_until("a new connection", || ask() == b"200");
         send(stopped, Signal::SIGCONT);
     }
 }
@@ -210,6 +228,42 @@ fn a_log_that_cannot_be_written_holds_nobody_up() {
         wait_until("a successor", successor);
         wait_until("its socket", || is_taken(port));
         assert_eq!(get(port, "/").status, 502, "{app}");
+        send(child.id(), Signal::SIGTERM);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{app}");
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    for app in ["app-sync", "app-async", "app-coroutine"] {
+        let (reader, writer) = pipe().unwrap();
+        let port = free_port();
+        let child = Command::new(binary(app))
+            .args(["--calls=0", "--backend=127.0.0.1:1", "--die-with-parent"])
+            .arg(format!("--http=:{port}"))
+            .stderr(writer)
+            .spawn();
+        let mut child = child.unwrap();
+        wait_until("somebody who listens", || is_taken(port));
+        // Each has two lines and more; the pipe has room for some hundred.
+        for _ in 0..500 {
+            assert_eq!(get(port, "/").status, 502, "{app}");
+        }
+        let worker = descendants(child.id())[0];
+        send(worker, Signal::SIGKILL);
+        wait_until("a successor", || {
+            let workers = descendants(child.id());
+            workers.first().is_some_and(|pid| *pid != worker)
+        });
+        // Who reads on is told what is missing.
+        let mut log = BufReader::new(File::from(OwnedFd::from(reader)));
+        let mut line = String::new();
+        wait_until("a note of what is missing", || {
+            assert_eq!(get(port, "/").status, 502, "{app}");
+            line.clear();
+            log.read_line(&mut line).unwrap();
+            line.contains(" lines are missing here")
+        });
         send(child.id(), Signal::SIGTERM);
         assert_eq!(child.wait().unwrap().code(), Some(0), "{app}");
     }

@@ -1,12 +1,15 @@
 //! Too many requests, too few files, and backends that misbehave.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::http::{Answer, connect, get, read};
-use crate::server::{Server, wait_until, with_each, with_each_kind};
+use crate::http::{Answer, Answers, connect, get, read};
+use crate::server::{
+    Server, wait_until, with_each, with_each_kind, with_each_of_many,
+};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -173,4 +176,64 @@ fn limit_files(pid: u32, files: usize) {
         .status()
         .expect("prlimit(1) is part of util-linux");
     assert!(status.success());
+}
+
+#[test]
+fn one_who_always_asks_again_leaves_room_for_others() {
+    const LONGEST: Duration = Duration::from_secs(8);
+    let backend = Server::backend(&[]);
+    with_each_of_many(|deployment| {
+        let further = ["--calls=0.01", "--processes=1", "--keep-alive"];
+        let server = Server::deploy(deployment, backend.port, &further);
+        let requests = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50);
+        let over = AtomicBool::new(false);
+        let begun = Instant::now();
+        let goes_on =
+            || !over.load(Ordering::Relaxed) && begun.elapsed() < LONGEST;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while goes_on() {
+                    let mut stream = connect(server.port);
+                    let mut answers = stream.try_clone().unwrap();
+                    scope.spawn(move || {
+                        io::copy(&mut answers, &mut io::sink()).ok();
+                    });
+                    while goes_on() && stream.write_all(&requests).is_ok() {}
+                    stream.shutdown(Shutdown::Both).ok();
+                }
+            });
+            thread::sleep(Duration::from_millis(200));
+            for _ in 0..3 {
+                assert_eq!(get(server.port, "/").status, 200);
+            }
+            let told = begun.elapsed();
+            over.store(true, Ordering::Relaxed);
+            assert!(told < LONGEST, "answered once the other was done");
+        });
+    });
+}
+
+#[test]
+fn answers_that_share_a_connection_do_not_wait_for_each_other() {
+    let backend = Server::backend(&[]);
+    with_each_kind(|deployment| {
+        let server =
+            Server::deploy(deployment, backend.port, &["--keep-alive"]);
+        let request = &b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"[..];
+        let mut stream = connect(server.port);
+        let mut take = |count: usize| {
+            let begun = Instant::now();
+            stream.write_all(&request.repeat(count)).unwrap();
+            let mut answers = Answers::of(&mut stream);
+            for _ in 0..count {
+                assert_eq!(answers.next().unwrap().status, 404);
+            }
+            begun.elapsed()
+        };
+        // Not the first, and the best of some: it is others' machine, too.
+        let mut best = |count| (0..8).map(|_| take(count)).min().unwrap();
+        let (one, two) = (best(1), best(2));
+        // Held back until the first is acknowledged, it takes 40 ms.
+        assert!(two < one * 20, "{two:?} beside {one:?}");
+    });
 }

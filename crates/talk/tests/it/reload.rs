@@ -120,6 +120,44 @@ fn a_reload_that_cannot_start_changes_nothing() {
     assert_eq!(get(server.port, "/").status, 200);
 }
 
+/// Where no coroutine is free, the one that accepts ends in the midst of a
+/// stop: its socket lives on in the master, and must not in may's epoll.
+#[test]
+fn a_reload_amid_more_requests_than_coroutines_harms_none() {
+    let backend = Server::backend(&[]);
+    let deployment = crate::server::ALL
+        .into_iter()
+        .find(|one| one.name == "coroutine-sockets")
+        .unwrap();
+    let further = ["--calls=0.05,0.1", "--coroutines=3"];
+    let server = Server::deploy(deployment, backend.port, &further);
+    let load = Load {
+        targets: vec![Target::get(format!(
+            "http://127.0.0.1:{}/",
+            server.port
+        ))],
+        stop: Stop::After(Duration::from_secs(3)),
+        schedule: Schedule::Closed { concurrency: 12 },
+        ..Load::default()
+    };
+    let load = thread::spawn(move || {
+        hammer::run(&load, |_| ControlFlow::Continue(())).unwrap()
+    });
+    for reload in 1..=8 {
+        server.signal(Signal::SIGHUP);
+        wait_until("the end of a reload", || {
+            log_count(&server, "reloaded: ") == reload
+        });
+    }
+    assert_none_failed(&load.join().unwrap(), "coroutine-sockets");
+    assert_eq!(
+        log_count(&server, "ended as it left"),
+        0,
+        "{}",
+        server.log()
+    );
+}
+
 /// Takes the memory for so many threads from a process and those it forks.
 fn limit_processes(pid: u32) {
     let status = std::process::Command::new("prlimit")

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -61,6 +62,32 @@ fn a_socket_may_be_handed_over() {
         let text = std::fs::read_to_string(&log).unwrap();
         text.contains(&format!(" on 127.0.0.1:{port}"))
     });
+    send(server.0.id(), Signal::SIGTERM);
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_service_manager_that_does_not_listen_holds_nobody_up() {
+    let folder = TempDir::new().unwrap();
+    let notify = folder.path().join("notify");
+    // Open, and never read.
+    let _socket = UnixDatagram::bind(&notify).unwrap();
+    let log = folder.path().join("log");
+    let child = Command::new(binary("app-sync"))
+        .args(["--http=:0", "--calls=0", "--backend=127.0.0.1:1"])
+        .env("NOTIFY_SOCKET", &notify)
+        .stderr(File::create(&log).unwrap())
+        .spawn();
+    let mut server = Killed(child.unwrap());
+    let count = |what: &str| {
+        std::fs::read_to_string(&log).unwrap().matches(what).count()
+    };
+    wait_until("ready", || count(" : ready: ") == 1);
+    // A socket has room for some ten messages (net.unix.max_dgram_qlen).
+    for reload in 1..=20 {
+        send(server.0.id(), Signal::SIGHUP);
+        wait_until("a reload", || count("reloaded: ") == reload);
+    }
     send(server.0.id(), Signal::SIGTERM);
     assert!(server.0.wait().unwrap().success());
 }

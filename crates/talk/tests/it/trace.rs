@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::free_base;
+use crate::http::get;
 use crate::server::{
-    ALL, Deployment, Server, refused, run, send, wait_until, with_each,
+    ALL, Deployment, Server, lives, refused, run, send, wait_until, with_each,
 };
 
 /// Begin and end, in microseconds.
@@ -129,6 +131,23 @@ fn traces(folder: &Path) -> Vec<(String, u64)> {
         .collect();
     files.sort();
     files
+}
+
+#[test]
+fn without_a_place_for_its_trace_a_worker_serves_all_the_same() {
+    let backend = Server::backend(&[]);
+    let folder = TempDir::new().unwrap();
+    let gone = folder.path().join("gone");
+    let trace = format!("--trace={}", gone.display());
+    let address = format!("--backend=127.0.0.1:{}", backend.port);
+    let arguments = [&trace, "--calls=0.01", &address];
+    let server = Server::start("app-async", &arguments);
+    fs::remove_dir_all(&gone).unwrap();
+    let worker = server.workers()[0];
+    send(worker, Signal::SIGKILL);
+    wait_until("its end", || !lives(worker));
+    assert_eq!(get(server.port, "/").status, 200, "{}", server.log());
+    assert!(server.log().contains("; serving without it"));
 }
 
 #[test]
