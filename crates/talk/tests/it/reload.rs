@@ -129,7 +129,7 @@ fn a_reload_amid_more_requests_than_coroutines_harms_none() {
         .into_iter()
         .find(|one| one.name == "coroutine-sockets")
         .unwrap();
-    let further = ["--calls=0.05,0.1", "--coroutines=3"];
+    let further = ["--calls=0.01,0.02", "--coroutines=4"];
     let server = Server::deploy(deployment, backend.port, &further);
     let load = Load {
         targets: vec![Target::get(format!(
@@ -137,13 +137,13 @@ fn a_reload_amid_more_requests_than_coroutines_harms_none() {
             server.port
         ))],
         stop: Stop::After(Duration::from_secs(3)),
-        schedule: Schedule::Closed { concurrency: 12 },
+        schedule: Schedule::Closed { concurrency: 8 },
         ..Load::default()
     };
     let load = thread::spawn(move || {
         hammer::run(&load, |_| ControlFlow::Continue(())).unwrap()
     });
-    for reload in 1..=8 {
+    for reload in 1..=40 {
         server.signal(Signal::SIGHUP);
         wait_until("the end of a reload", || {
             log_count(&server, "reloaded: ") == reload
