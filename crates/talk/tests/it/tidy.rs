@@ -287,7 +287,7 @@ fn documents_point_to_the_line() {
         // A name is to be defined there, anything else to stand there.
         let stands = |text: &str| match path.ends_with(".rs") {
             false => text.contains(&label),
-            true => ["fn", "struct", "enum"].iter().any(|kind| {
+            true => ["fn", "struct", "enum", "const"].iter().any(|kind| {
                 let defined = format!("{kind} {label}");
                 text.split_once(&defined).is_some_and(|(_, rest)| {
                     !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
