@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write, pipe};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -209,27 +209,12 @@ fn an_answer_without_an_end_is_given_up_before_memory_is() {
 fn a_log_that_cannot_be_written_holds_nobody_up() {
     for app in ["app-sync", "app-async", "app-coroutine"] {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let port = free_port();
-        let child = Command::new(binary(app))
-            .args(["--calls=0", "--backend=127.0.0.1:1", "--die-with-parent"])
-            .arg(format!("--http=:{port}"))
-            .stderr(full)
-            .spawn();
-        let mut child = child.unwrap();
-        wait_until("somebody who listens", || is_taken(port));
+        let mut logging = Logging::to(full, app);
         // That the call fails is logged, too.
-        assert_eq!(get(port, "/").status, 502, "{app}");
-        let worker = descendants(child.id())[0];
-        send(worker, Signal::SIGKILL);
-        let successor = || {
-            let workers = descendants(child.id());
-            workers.first().is_some_and(|pid| *pid != worker)
-        };
-        wait_until("a successor", successor);
-        wait_until("its socket", || is_taken(port));
-        assert_eq!(get(port, "/").status, 502, "{app}");
-        send(child.id(), Signal::SIGTERM);
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{app}");
+        logging.fails_to_call();
+        logging.replaces_a_worker();
+        logging.fails_to_call();
+        logging.stops();
     }
 }
 
@@ -237,35 +222,64 @@ fn a_log_that_cannot_be_written_holds_nobody_up() {
 fn a_log_that_nobody_reads_holds_nobody_up() {
     for app in ["app-sync", "app-async", "app-coroutine"] {
         let (reader, writer) = pipe().unwrap();
+        let mut logging = Logging::to(writer, app);
+        // Each has two lines and more; the pipe has room for some hundred.
+        (0..500).for_each(|_| logging.fails_to_call());
+        logging.replaces_a_worker();
+        // Who reads on is told what is missing.
+        let mut log = BufReader::new(File::from(OwnedFd::from(reader)));
+        let mut line = String::new();
+        for _ in 0..2000 {
+            logging.fails_to_call();
+            line.clear();
+            log.read_line(&mut line).unwrap();
+            if line.contains(" lines are missing here") {
+                break;
+            }
+        }
+        assert!(line.contains(" lines are missing here"), "{line}");
+        logging.stops();
+    }
+}
+
+/// An app whose log goes somewhere, and whose calls go nowhere.
+struct Logging {
+    child: Child,
+    port: u16,
+}
+
+impl Logging {
+    fn to(log: impl Into<Stdio>, app: &str) -> Self {
         let port = free_port();
         let child = Command::new(binary(app))
             .args(["--calls=0", "--backend=127.0.0.1:1", "--die-with-parent"])
             .arg(format!("--http=:{port}"))
-            .stderr(writer)
-            .spawn();
-        let mut child = child.unwrap();
+            .stderr(log)
+            .spawn()
+            .unwrap();
         wait_until("somebody who listens", || is_taken(port));
-        // Each has two lines and more; the pipe has room for some hundred.
-        for _ in 0..500 {
-            assert_eq!(get(port, "/").status, 502, "{app}");
-        }
-        let worker = descendants(child.id())[0];
+        Self { child, port }
+    }
+
+    #[track_caller]
+    fn fails_to_call(&self) {
+        assert_eq!(get(self.port, "/").status, 502);
+    }
+
+    fn replaces_a_worker(&self) {
+        let workers = || descendants(self.child.id());
+        let worker = workers()[0];
         send(worker, Signal::SIGKILL);
         wait_until("a successor", || {
-            let workers = descendants(child.id());
-            workers.first().is_some_and(|pid| *pid != worker)
+            workers().first().is_some_and(|pid| *pid != worker)
         });
-        // Who reads on is told what is missing.
-        let mut log = BufReader::new(File::from(OwnedFd::from(reader)));
-        let mut line = String::new();
-        wait_until("a note of what is missing", || {
-            assert_eq!(get(port, "/").status, 502, "{app}");
-            line.clear();
-            log.read_line(&mut line).unwrap();
-            line.contains(" lines are missing here")
-        });
-        send(child.id(), Signal::SIGTERM);
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{app}");
+        wait_until("its socket", || is_taken(self.port));
+    }
+
+    #[track_caller]
+    fn stops(&mut self) {
+        send(self.child.id(), Signal::SIGTERM);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 }
 
