@@ -16,8 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use sink::Lines;
 
-/// Sends the log to standard error, a write per line, and waits for no reader; `quiet` leaves out
-/// all but what went wrong.
+/// Sends the log to standard error, a write per line, and waits for no reader;
+/// `quiet` leaves out all but what went wrong.
 pub fn start(quiet: bool) {
     let level = if quiet {
         LevelFilter::WARN

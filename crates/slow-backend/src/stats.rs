@@ -16,9 +16,10 @@ pub(crate) struct Stats {
     waiting: &'static AtomicU64,
     peak: &'static AtomicU64,
     /// Of each worker: how many of those that wait do so in it, which is to
-    /// be forgotten if it dies, and its pid.
+    /// be forgotten if it dies, and its pid; zero where a slot is free.
     slots: &'static [[AtomicU64; 2]],
-    /// Which of them is this worker's.
+    /// This worker's; `None` where all were taken, and what waits in it when
+    /// it dies is not forgotten.
     own: Option<&'static AtomicU64>,
 }
 
@@ -57,21 +58,22 @@ impl Stats {
     pub(crate) fn of_worker(mut self, pid: u32) -> Self {
         for [own, owner] in self.slots {
             let before = owner.load(Ordering::SeqCst);
+            let is_of_use = match before {
+                0 => self.own.is_none(),
+                pid => !is_alive(pid),
+            };
             // It is taken before it is emptied: another worker may begin.
-            let mine = u64::from(pid);
             let (then, now) = (Ordering::SeqCst, Ordering::SeqCst);
-            let dead = !is_alive(before);
+            let mine = u64::from(pid);
             let take = || owner.compare_exchange(before, mine, then, now);
-            if (dead && before > 0) || (self.own.is_none() && before == 0) {
-                if take().is_err() {
-                    continue;
-                }
-                let stale = own.swap(0, Ordering::SeqCst);
-                self.waiting.fetch_sub(stale, Ordering::SeqCst);
-                match self.own {
-                    Some(_) => owner.store(0, Ordering::SeqCst),
-                    None => self.own = Some(own),
-                }
+            if !is_of_use || take().is_err() {
+                continue;
+            }
+            let stale = own.swap(0, Ordering::SeqCst);
+            self.waiting.fetch_sub(stale, Ordering::SeqCst);
+            match self.own {
+                Some(_) => owner.store(0, Ordering::SeqCst),
+                None => self.own = Some(own),
             }
         }
         self

@@ -79,6 +79,7 @@ impl Output {
         let deadline = Instant::now() + PATIENCE;
         while !bytes.is_empty() {
             match self.write(bytes) {
+                Ok(0) => return true,
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
