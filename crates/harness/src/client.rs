@@ -5,12 +5,20 @@
 //! no proxy, no redirect, a pool that reopens no connection, and a
 //! time-out for the call as a whole.
 
+#[cfg(any(feature = "asynchronous", feature = "ureq"))]
+use std::time::Duration;
+
 #[cfg(feature = "asynchronous")]
 pub mod asynchronous;
 #[cfg(feature = "ureq")]
 pub mod blocking;
 #[cfg(feature = "asynchronous")]
 mod multiplexed;
+
+/// How long a connection may be idle: less than the backend lets it, which
+/// would close it while a call is on its way.
+#[cfg(any(feature = "asynchronous", feature = "ureq"))]
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// More than this is no answer: as ureq has it.
 #[cfg(feature = "asynchronous")]

@@ -278,19 +278,24 @@ fn assert_compared(outcome: &Outcome) {
     );
 }
 
-#[test]
-fn runs_are_compared_by_the_rate_that_they_report() {
-    // One hangs, and is given up long after all others.
-    let server = Server::start(|peer| {
+/// Takes `time` for each answer, and hangs at one of the requests.
+fn hanging_at(number: usize, time: Duration) -> Server {
+    Server::start(move |peer| {
         while peer.request()?.is_some() {
-            if peer.count() == 5 {
+            if peer.count() == number {
                 return peer.hang();
             }
-            sleep(10 * MS);
+            sleep(time);
             peer.say(OK)?;
         }
         Ok(())
-    });
+    })
+}
+
+#[test]
+fn runs_are_compared_by_the_rate_that_they_report() {
+    // One hangs, and is given up long after all others.
+    let server = hanging_at(5, 10 * MS);
     let mut load = closed(&server, 4, 1);
     load.stop = Stop::After(600 * MS);
     load.timeout = 1500 * MS;
@@ -320,15 +325,7 @@ fn what_comes_at_the_end_is_told_with_its_time() {
 
 #[test]
 fn a_wait_that_is_cut_short_is_no_part_of_the_rate() {
-    let server = Server::start(|peer| {
-        while peer.request()?.is_some() {
-            if peer.count() == 20 {
-                return peer.hang();
-            }
-            peer.say(OK)?;
-        }
-        Ok(())
-    });
+    let server = hanging_at(20, Duration::ZERO);
     let mut load = closed(&server, 1, 1);
     load.stop = Stop::After(300 * MS);
     let outcome =

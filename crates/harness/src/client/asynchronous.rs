@@ -19,15 +19,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::redirect::Policy;
 
-use super::LONGEST_BODY;
 use super::multiplexed::Multiplexed;
+use super::{IDLE_LIMIT, LONGEST_BODY};
 use crate::answer::Failure;
 use crate::deployment::Library;
 use crate::plan::Plan;
-
-/// How long a connection may be idle: less than the backend lets it, which
-/// would close it while a call is on its way.
-const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A client that keeps its connections, and a time limit for each call.
 #[derive(Clone, Debug)]

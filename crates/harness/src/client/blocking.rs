@@ -1,7 +1,6 @@
 //! ureq, whose calls hold the thread (or the coroutine) that makes them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -9,6 +8,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 use ureq::{Agent, Error};
 
+use super::IDLE_LIMIT;
 use crate::answer::Failure;
 use crate::plan::Plan;
 
@@ -47,8 +47,7 @@ fn settings(plan: &Plan, calls: usize) -> Config {
         .timeout_global(Some(plan.timeout()))
         .max_idle_connections(calls)
         .max_idle_connections_per_host(calls)
-        // Less than the backend's, which would close it amid a call.
-        .max_idle_age(Duration::from_secs(20))
+        .max_idle_age(IDLE_LIMIT)
         .max_redirects(0)
         .proxy(None)
         // The backend asks for neither, and each is spelled out anew.
