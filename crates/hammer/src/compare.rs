@@ -162,7 +162,11 @@ fn student(z: f64, freedom: f64) -> f64 {
         .fold(0.0, |sum, term| (sum + term) / freedom)
 }
 
+/// `None` where a draw had nothing to time: what it left out is not known.
 fn interval(mut drawn: Vec<f64>) -> Option<(f64, f64)> {
+    if drawn.iter().any(|one| one.is_nan()) {
+        return None;
+    }
     drawn.sort_unstable_by(f64::total_cmp);
     let last = drawn.len().checked_sub(1)?;
     let outside = (last as f64 * OUTSIDE / 2.0) as usize;

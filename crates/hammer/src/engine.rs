@@ -595,7 +595,7 @@ fn timer(epoll: &Epoll) -> Result<TimerFd, Error> {
     Ok(timer)
 }
 
-/// Centuries fit.
+/// Of no more than a year and what has passed: centuries fit.
 fn nanos(duration: Duration) -> u64 {
     duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
 }

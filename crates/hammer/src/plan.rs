@@ -9,6 +9,10 @@ use socket2::SockAddr;
 use crate::Error;
 use crate::load::{Load, Schedule, Stop, Target, Url};
 
+/// Nothing in a load may take longer. Centuries fit into the nanoseconds that
+/// moments are told in.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A load made ready.
 pub(crate) struct Plan<'a> {
     pub(crate) load: &'a Load,
@@ -95,6 +99,15 @@ fn check(load: &Load) -> Result<(), Error> {
     }
     if load.timeout.is_zero() || load.connect_timeout.is_zero() {
         return refuse("a timeout of zero");
+    }
+    let length = match load.stop {
+        Stop::After(length) => length,
+        Stop::Requests(_) => Duration::ZERO,
+    };
+    let limits = [load.timeout, load.connect_timeout];
+    let times = [length, load.warmup, load.stagger];
+    if limits.iter().chain(&times).any(|time| *time > YEAR) {
+        return refuse("a year is the longest");
     }
     if load.threads == 0 {
         return refuse("zero threads");

@@ -1,6 +1,7 @@
 //! A run: threads that send, and this one, which sums up.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -35,16 +36,22 @@ pub fn run(
     let mut collector = Collector::new(load);
 
     let threads = thread::scope(|scope| {
-        let threads: Vec<_> = engines
-            .into_iter()
-            .map(|engine| {
-                let (sender, stop) = (sender.clone(), &stop);
-                scope.spawn(move || {
+        let mut threads = Vec::with_capacity(engines.len());
+        for engine in engines {
+            let (sender, stop) = (sender.clone(), &stop);
+            // None goes on for the sake of a run that has come to nothing.
+            let end_all = move || stop.store(true, Ordering::Relaxed);
+            let thread =
+                thread::Builder::new().spawn_scoped(scope, move || {
                     thread::sleep(epoch - Instant::now());
-                    engine.run(stop, &sender)
-                })
-            })
-            .collect();
+                    engine.run(stop, &sender).inspect_err(|_| end_all())
+                });
+            let what = "start a thread";
+            threads.push(thread.map_err(|source| {
+                end_all();
+                Error::System { what, source }
+            })?);
+        }
         drop(sender);
         for batch in batches {
             if collector.absorb(&batch)
@@ -55,10 +62,7 @@ pub fn run(
         }
         threads
             .into_iter()
-            .map(|thread| match thread.join() {
-                Ok(ended) => ended,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
+            .map(|thread| thread.join().unwrap_or_else(|p| resume_unwind(p)))
             .collect::<Result<Vec<Ended>, _>>()
     })?;
 

@@ -164,7 +164,9 @@ impl Metric {
             Self::Shed => return Some(outcome.shed as f64),
             Self::Rate => return Some(outcome.rate),
             Self::Min => latency.min(),
-            Self::Max if overdue > 0 => return Some(f64::INFINITY),
+            Self::Mean | Self::Max if overdue > 0 => {
+                return Some(f64::INFINITY);
+            }
             Self::Mean => latency.mean(),
             Self::Max => latency.max(),
             Self::Quantile(quantile) if overdue == 0 => {
@@ -230,6 +232,7 @@ mod tests {
             ("p98>97ms", true),
             ("p99>1h", true),
             ("max>1h", true),
+            ("mean>1h", true),
             ("min>2ms", false),
         ] {
             let broken = Threshold::parse(text).unwrap().broken(&outcome);

@@ -112,6 +112,26 @@ fn what_is_told_is_no_class_but_the_figure() {
     assert!(low < -12e-3 / 129.0 && high > 12e-3 / 129.0, "{low} {high}");
 }
 
+/// Else the same difference would count as noise in one direction alone.
+#[test]
+fn answers_that_a_draw_can_miss_are_not_judged() {
+    let mut random = Random(0);
+    let mut at_once = |middle| {
+        let mut runs = runs(&mut random, 1, middle);
+        for slice in &mut runs[0].series.slices[1..] {
+            (slice.answered, slice.in_window) = (0, 0);
+            slice.latency.0.clear();
+        }
+        runs
+    };
+    let (slow, fast) = (at_once(20.0), at_once(10.0));
+    for (before, after) in [(&slow, &fast), (&fast, &slow)] {
+        let median = &compare_by(200, before, after)[1];
+        assert!(median.before.is_finite() && median.after.is_finite());
+        assert_eq!(median.is_real(), None, "{median:?}");
+    }
+}
+
 #[test]
 fn too_little_is_not_judged() {
     let mut random = Random(0);
