@@ -10,8 +10,7 @@
 //! backend's processor time, which the models need on the same machine:
 //! those that end within a [`TICK`] of one another end together.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,10 +38,26 @@ pub(crate) struct Timer {
 
 #[derive(Default)]
 struct Waits {
-    /// The moments, the next first, with the index of each wait.
-    moments: BinaryHeap<Reverse<(Instant, u64)>>,
-    wakers: HashMap<u64, Sender<()>>,
+    wakers: BTreeMap<Key, Sender<()>>,
     count: u64,
+}
+
+/// When a wait ends, and which it is.
+type Key = (Instant, u64);
+
+/// A wait. It is forgotten where its caller went away.
+struct Wait<'a> {
+    timer: &'a Timer,
+    key: Key,
+    woken: Receiver<()>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if !self.woken.is_terminated() {
+            self.timer.lock().wakers.remove(&self.key);
+        }
+    }
 }
 
 impl Timer {
@@ -74,22 +89,23 @@ impl Timer {
             return Ok(());
         }
         let moment = Instant::now() + duration;
-        self.add(moment)?.await.map_err(io::Error::other)
+        let mut wait = self.add(moment)?;
+        (&mut wait.woken).await.map_err(io::Error::other)
     }
 
-    fn add(&self, moment: Instant) -> io::Result<Receiver<()>> {
+    fn add(&self, moment: Instant) -> io::Result<Wait<'_>> {
         let moment = next_tick(self.began, moment);
         let (waker, woken) = channel();
         let mut waits = self.lock();
-        let index = waits.count;
+        let key = (moment, waits.count);
         waits.count += 1;
-        waits.wakers.insert(index, waker);
-        let next = waits.moments.peek().map(|Reverse((next, _))| *next);
-        waits.moments.push(Reverse((moment, index)));
-        if next.is_none_or(|next| moment < next) {
+        let next = waits.wakers.keys().next().copied();
+        waits.wakers.insert(key, waker);
+        if next.is_none_or(|(next, _)| moment < next) {
             self.set(moment)?;
         }
-        Ok(woken)
+        let timer = self;
+        Ok(Wait { timer, key, woken })
     }
 
     async fn drive(self, expirations: File) -> io::Result<()> {
@@ -102,16 +118,14 @@ impl Timer {
             };
             let mut waits = self.lock();
             let now = Instant::now();
-            while let Some(&Reverse((moment, index))) = waits.moments.peek() {
+            while let Some(next) = waits.wakers.first_entry() {
+                let &(moment, _) = next.key();
                 if moment > now {
                     self.set(moment)?;
                     break;
                 }
-                waits.moments.pop();
-                if let Some(waker) = waits.wakers.remove(&index) {
-                    // Nobody is woken where the caller went away.
-                    waker.send(()).ok();
-                }
+                // Nobody is woken where the caller just went away.
+                next.remove().send(()).ok();
             }
         }
     }
@@ -162,15 +176,20 @@ mod tests {
     #[tokio::test]
     async fn waits_that_end_within_a_tick_end_together() {
         let timer = Timer::start().unwrap();
-        let began = timer.began;
-        let first = next_tick(began, Instant::now() + 100 * TICK);
-        for nanos in [1, 50_000, 99_999] {
-            let moment = first + Duration::from_nanos(nanos);
-            timer.add(moment).unwrap();
-        }
-        let waits = timer.lock();
-        let moments = waits.moments.iter().map(|Reverse((moment, _))| *moment);
-        assert!(moments.clone().all(|moment| moment == first + TICK));
-        assert_eq!(moments.count(), 3);
+        let first = next_tick(timer.began, Instant::now() + 100 * TICK);
+        let waits = [1, 50_000, 99_999].map(|nanos| {
+            timer.add(first + Duration::from_nanos(nanos)).unwrap()
+        });
+        assert!(waits.iter().all(|wait| wait.key.0 == first + TICK));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_is_forgotten() {
+        let timer = Timer::start().unwrap();
+        let long = timer.wait(Duration::from_secs(3600));
+        let short = Duration::from_millis(5);
+        assert!(tokio::time::timeout(short, long).await.is_err());
+        timer.wait(short).await.unwrap();
+        assert!(timer.lock().wakers.is_empty());
     }
 }
