@@ -34,7 +34,7 @@ use tracing::{error, info, warn};
 use self::child::{Child, Forked, Newborn};
 use self::clocks::Clocks;
 use self::ended::Ended;
-use self::notify::notify;
+use self::notify::{notify, notify_booted};
 use self::place::{Heard, Place};
 use self::status::StatusSocket;
 use crate::log;
@@ -301,7 +301,7 @@ impl<'a> Master<'a> {
                 Ok(address) => info!("ready: {workers} on {address}"),
                 Err(error) => info!("ready: {workers} ({error})"),
             }
-            notify(&[NotifyState::Ready]);
+            notify_booted();
         }
     }
 
@@ -359,7 +359,7 @@ impl<'a> Master<'a> {
         let how = ended.to_string();
         let is_new = child.generation() == self.generation;
         if child.is_ready() {
-            let pause = place.replace_after(ended, &child);
+            let pause = place.replace_after(child.age(), ended.was_killed());
             warn!(
                 "worker {number} (pid {pid}) ended: {how}; forking another{}",
                 pause.map_or(String::new(), |pause| format!(" in {pause:?}"))
@@ -483,9 +483,12 @@ impl<'a> Master<'a> {
                 if self.places.len() > wanted {
                     self.resize(wanted);
                 }
-                info!("reloaded: {}", workers(wanted));
+                let workers = workers(wanted);
+                match self.fallback.take() {
+                    Some(_) => info!("reloaded: {workers}"),
+                    None => info!("as before the reload: {workers}"),
+                }
                 self.exchanging = false;
-                self.fallback = None;
                 notify(&[NotifyState::Ready]);
             }
         }

@@ -83,14 +83,8 @@ impl Child {
         self.wants_relief
     }
 
-    /// Takes note of what it has said; whether it has become ready.
-    pub(super) fn hear(&mut self) -> bool {
-        let was_ready = self.is_ready;
-        self.read();
-        self.is_ready && !was_ready
-    }
-
-    fn read(&mut self) {
+    /// Takes note of what it has said.
+    pub(super) fn hear(&mut self) {
         let mut bytes = [0; 8];
         while let Some(pipe) = &self.pipe {
             match read(pipe, &mut bytes) {

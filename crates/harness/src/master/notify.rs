@@ -9,16 +9,21 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// Tells NOTIFY_SOCKET, where there is one.
+/// Tells NOTIFY_SOCKET, where there is one, that the workers are there.
+pub(super) fn notify_booted() {
+    if let Err(error) = send(&[NotifyState::Ready]) {
+        warn!("cannot tell NOTIFY_SOCKET: {error}");
+    }
+}
+
+/// The same of what comes later, which not everybody listens for.
 pub(super) fn notify(states: &[NotifyState<'_>]) {
     let gone = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
     match send(states) {
-        Ok(()) => {}
-        // Who only wanted to hear that it is ready has stopped listening.
-        Err(error)
-            if gone.contains(&error.kind())
-                && !matches!(states, [NotifyState::Ready]) => {}
-        Err(error) => warn!("cannot tell NOTIFY_SOCKET: {error}"),
+        Err(error) if !gone.contains(&error.kind()) => {
+            warn!("cannot tell NOTIFY_SOCKET: {error}");
+        }
+        _ => {}
     }
 }
 

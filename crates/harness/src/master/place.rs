@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::child::Child;
-use super::ended::Ended;
 
 /// How long a place stays empty after a worker died before it was ready:
 /// twice as long each time.
@@ -22,7 +21,7 @@ pub(super) struct Place {
     successor: Option<Child>,
     /// When to fork a worker where there is none, and a successor otherwise.
     pub(super) fork_at: Option<Instant>,
-    /// How many died here, one after the other, before they were ready.
+    /// How many died here, one after the other, before they were of use.
     early_deaths: u32,
 }
 
@@ -104,11 +103,9 @@ impl Place {
 
     /// Takes note of what its workers have said.
     pub(super) fn hear(&mut self) -> Heard {
-        let became_ready = |ready, child: &mut Child| child.hear() || ready;
-        if self.children_mut().fold(false, became_ready) {
-            self.early_deaths = 0;
-        }
+        self.children_mut().for_each(Child::hear);
         if let Some(successor) = self.successor.take_if(|c| c.is_ready()) {
+            self.early_deaths = 0;
             return match self.worker.replace(successor) {
                 Some(old) => Heard::TakenOver(old),
                 None => Heard::Nothing,
@@ -142,14 +139,17 @@ impl Place {
         }
     }
 
-    /// Has another worker forked after one that was ready: at once, unless
-    /// it ended by itself as soon as it had begun. A pause is returned.
+    /// Has another worker forked after one that was ready and lived for so
+    /// long: at once, unless it ended by itself as soon as it had begun. A
+    /// pause is returned.
     pub(super) fn replace_after(
         &mut self,
-        ended: &Ended,
-        child: &Child,
+        life: Duration,
+        was_killed: bool,
     ) -> Option<Duration> {
-        if !ended.was_killed() && child.age() < SHORT_LIFE {
+        if life >= SHORT_LIFE {
+            self.early_deaths = 0;
+        } else if !was_killed {
             return Some(self.replace_after_a_pause());
         }
         self.replace_at_once();
@@ -163,5 +163,25 @@ impl Place {
         self.early_deaths = self.early_deaths.saturating_add(1).min(16);
         self.fork_at = Some(Instant::now() + pause);
         pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_dies_as_soon_as_it_is_ready_is_waited_for_longer_each_time() {
+        let mut place = Place::default();
+        let mut after = |life, was_killed| {
+            place.replace_after(life, was_killed).map(|p| p.as_millis())
+        };
+        let soon = SHORT_LIFE / 2;
+        assert_eq!(after(soon, false), Some(100));
+        assert_eq!(after(soon, false), Some(200));
+        assert_eq!(after(soon, true), None, "it did not end by itself");
+        assert_eq!(after(soon, false), Some(400));
+        assert_eq!(after(SHORT_LIFE, false), None, "it was of use");
+        assert_eq!(after(soon, false), Some(100));
     }
 }

@@ -66,6 +66,8 @@ fn a_reload_exchanges_all_workers_and_fails_no_request() {
                     && !now.iter().any(|worker| before.contains(worker))
             });
         }
+        // Who heard that it was ready listens no longer.
+        assert_eq!(log_count(&server, "NOTIFY_SOCKET"), 0);
         let outcome = load.join().unwrap();
         if deployment.name == "coroutine" {
             // Its workers have queues of their own, which end with them.
@@ -112,7 +114,7 @@ fn a_reload_that_cannot_start_changes_nothing() {
     server.signal(Signal::SIGHUP);
     wait_until("the end of the reload", || {
         log_count(&server, "reload given up: ") == 1
-            && log_count(&server, "reloaded: 1 worker") == 1
+            && log_count(&server, "as before the reload: 1 worker") == 1
     });
     wait_until("the workers of before, alone", || {
         server.workers() == workers
