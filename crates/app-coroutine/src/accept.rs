@@ -18,7 +18,7 @@ use may::go;
 use may::io::{CoIo, WaitIo};
 use may::sync::Semphore;
 
-use crate::sockets::{self, heed_timeout};
+use crate::sockets::{self, coarse, heed_timeout};
 
 /// How often an idle connection asks whether its worker should stop.
 const STOP_CHECK: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl Write for Client<'_> {
 
 impl Socket for Client<'_> {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(timeout))
+        self.stream.set_read_timeout(Some(coarse(timeout)))
     }
 
     fn finish_writing(&self) -> io::Result<()> {

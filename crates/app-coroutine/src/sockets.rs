@@ -28,7 +28,7 @@ use ureq::unversioned::transport::{
 /// Room for a call on ureq; may's own default is too small for it.
 const STACK_BYTES: usize = 256 << 10;
 
-/// How exact the time limits of calls are.
+/// How exact the time limits of a socket are.
 const GRAIN: Duration = Duration::from_millis(50);
 
 /// After how long may looks around by itself where nothing happens. A signal
@@ -177,8 +177,8 @@ impl<In: Transport> Connector<In> for YieldingConnector {
     ) -> Result<Option<Self::Out>, Error> {
         let address = details.addrs.first().ok_or(Error::HostNotFound)?;
         let timeout = details.timeout;
-        let stream = match timeout.not_zero() {
-            Some(limit) => TcpStream::connect_timeout(address, *limit),
+        let stream = match limit(&timeout) {
+            Some(limit) => TcpStream::connect_timeout(address, limit),
             None => TcpStream::connect(address),
         };
         let stream =
@@ -212,7 +212,7 @@ impl Transport for YieldingTransport {
         amount: usize,
         timeout: NextTimeout,
     ) -> Result<(), Error> {
-        let limit = coarse(&timeout);
+        let limit = limit(&timeout);
         if self.stream.write_timeout()? != limit {
             self.stream.set_write_timeout(limit)?;
         }
@@ -222,7 +222,7 @@ impl Transport for YieldingTransport {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let limit = coarse(&timeout);
+        let limit = limit(&timeout);
         if self.stream.read_timeout()? != limit {
             self.stream.set_read_timeout(limit)?;
         }
@@ -258,14 +258,17 @@ impl fmt::Debug for YieldingTransport {
     }
 }
 
-/// The time that is left of a call, in whole [`GRAINS`](GRAIN).
+/// The time that is left, in whole [`GRAINS`](GRAIN).
 ///
 /// may has a list for each length of a wait, and wakes its event loop for
 /// the first wait of each. What is left of a call is never twice the same to
 /// the nanosecond; rounded up, it nearly always is.
-fn coarse(timeout: &NextTimeout) -> Option<Duration> {
-    let left = timeout.not_zero()?;
-    Some(grain::coarse(*left, GRAIN))
+pub(crate) fn coarse(left: Duration) -> Duration {
+    grain::coarse(left, GRAIN)
+}
+
+fn limit(timeout: &NextTimeout) -> Option<Duration> {
+    timeout.not_zero().map(|left| coarse(*left))
 }
 
 fn translate(error: io::Error, timeout: &NextTimeout) -> Error {

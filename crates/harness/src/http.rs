@@ -254,7 +254,8 @@ impl Input {
 fn request_line(head: &[u8]) -> &[u8] {
     let mut lines = head.trim_ascii_start().split(|b| b"\r\n".contains(b));
     let line = lines.next().unwrap_or_default();
-    line.strip_suffix(b" HTTP/1.1").unwrap_or(line)
+    let version = line.windows(6).rposition(|six| six == b" HTTP/");
+    version.map_or(line, |at| &line[..at])
 }
 
 fn is_timeout(error: &io::Error) -> bool {
