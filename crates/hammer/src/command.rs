@@ -11,6 +11,7 @@ mod json;
 mod live;
 mod load;
 mod merge;
+mod note;
 mod report;
 mod threshold;
 mod units;

@@ -13,6 +13,9 @@ use crate::load::{Load, Schedule, Stop, Target, Url};
 /// moments are told in.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Requests a second that no machine sends.
+const FASTEST: f64 = 1e9;
+
 /// A load made ready.
 pub(crate) struct Plan<'a> {
     pub(crate) load: &'a Load,
@@ -134,6 +137,9 @@ fn check(load: &Load) -> Result<(), Error> {
             let mut rates = ends.chain([rate.start]);
             if !rates.clone().all(|rate| rate.is_finite() && rate >= 0.0) {
                 return refuse("a rate that is no number from zero on");
+            }
+            if rates.clone().any(|rate| rate > FASTEST) {
+                return refuse(&format!("a rate above {FASTEST}/s"));
             }
             if rates.all(|rate| rate == 0.0) {
                 return refuse("a rate of zero");

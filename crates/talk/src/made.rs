@@ -41,7 +41,7 @@ pub(crate) struct Made {
 impl Made {
     /// By this program.
     pub(crate) fn here(site: &Site) -> Result<Self> {
-        let arguments = env::args().skip(1);
+        let arguments = env::args_os().skip(1);
         let git = |arguments: &[&str]| {
             told(Command::new("git").args(arguments).current_dir(site.root()))
         };
@@ -51,7 +51,7 @@ impl Made {
         Ok(Self {
             command: ["cargo talk".to_owned()]
                 .into_iter()
-                .chain(arguments)
+                .chain(arguments.map(|a| a.to_string_lossy().into_owned()))
                 .collect::<Vec<_>>()
                 .join(" "),
             version: env!("CARGO_PKG_VERSION").to_owned(),

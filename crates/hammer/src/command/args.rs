@@ -313,7 +313,7 @@ Exit codes:
     2  the command makes no sense
     3  a --fail-if holds
     4  the measurement is not to be trusted; the report says why
-  130  Ctrl-C ended the run early; the report tells of the rest";
+  130  Ctrl-C or SIGTERM ended the run early; the report tells of the rest";
 
 type Stages = Vec<Stage>;
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::Usage;
+use super::note::note;
 
 /// How the command ends, in the order of what matters more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -45,10 +46,12 @@ pub(crate) fn refuse(error: &anyhow::Error) -> ExitCode {
         None => error.is::<Usage>(),
     };
     if usage {
-        eprintln!("hammer: {error:#} (hammer --help lists what there is)");
+        note(format_args!(
+            "hammer: {error:#} (hammer --help lists what there is)"
+        ));
         Exit::Usage.code()
     } else {
-        eprintln!("hammer: {error:#}");
+        note(format_args!("hammer: {error:#}"));
         Exit::Failed.code()
     }
 }

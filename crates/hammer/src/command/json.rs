@@ -1,7 +1,6 @@
 //! The outcome for other programs, and for `compare`. The README documents
 //! it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -41,7 +40,7 @@ pub(crate) struct Read {
 
 impl Json {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        ReportFile::create(path).map(Self)
+        ReportFile::keep(path).map(Self)
     }
 
     pub(crate) fn write(
@@ -55,10 +54,9 @@ impl Json {
             load,
             runs,
         };
-        self.0.write(|file| {
-            serde_json::to_writer(&mut *file, &document)?;
-            Ok(writeln!(file)?)
-        })
+        let mut text = serde_json::to_vec(&document)?;
+        text.push(b'\n');
+        self.0.replace(&text)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hammer::{Second, Snapshot, Stop};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::note::note;
 use super::units;
 
 /// How far apart plain lines are.
@@ -51,7 +52,7 @@ impl Live {
         match &mut self.screen {
             Screen::Plain { next } if snapshot.elapsed >= *next => {
                 *next = snapshot.elapsed + PLAIN;
-                eprintln!("{line}");
+                note(line);
             }
             Screen::Quiet | Screen::Plain { .. } => {}
             Screen::Bar(bar) => {

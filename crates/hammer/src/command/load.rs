@@ -12,6 +12,7 @@ use super::hlog::Hlog;
 use super::interrupt::Interrupt;
 use super::json;
 use super::live::Live;
+use super::note::note;
 use super::report;
 use super::threshold::{Metric, Threshold};
 
@@ -25,12 +26,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let interrupt = Interrupt::catch().context("cannot catch Ctrl-C")?;
     let mut outcomes = Vec::new();
+    let mut printed = Ok(());
     for number in 1..=args.runs {
         let load = seeded(&load, number);
         let outcome = once(args, &load, number, &mut seconds, &interrupt)?;
-        if !args.quiet {
+        if !args.quiet && printed.is_ok() {
             let run = (args.runs > 1).then_some((number, args.runs));
-            report::run(&load, &outcome, run)?;
+            printed = report::run(&load, &outcome, run);
         }
         outcomes.push(outcome);
         if outcomes.last().is_some_and(|outcome| outcome.interrupted) {
@@ -40,6 +42,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(json) = json {
         json.write(&load, &outcomes)?;
     }
+    // The file had to have what nobody could be told.
+    printed?;
     let verdicts = outcomes.iter().map(|run| verdict(run, &args.fail_if));
     // The later in the list the less is known of the service.
     let exit = verdicts.max().unwrap_or(Exit::Fine);
@@ -114,7 +118,7 @@ fn verdict(outcome: &Outcome, thresholds: &[Threshold]) -> Exit {
         .filter_map(|threshold| threshold.broken(outcome))
         .collect();
     for why in &broken {
-        eprintln!("hammer: fail-if {why}");
+        note(format_args!("hammer: fail-if {why}"));
     }
     let ruled = |metric| thresholds.iter().any(|t| t.is_about(metric));
     let failed = (outcome.failed > 0 && !ruled(Metric::Errors))

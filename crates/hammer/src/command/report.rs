@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hammer::{Latency, Load, Outcome, QUANTILES, Schedule};
 
+use super::note::note;
 use super::units;
 use histogram::histogram;
 pub(crate) use table::table;
@@ -51,7 +52,7 @@ pub(crate) fn end(outcomes: &[Outcome], quiet: bool) -> anyhow::Result<()> {
     // One who reads only the figures must not miss what is wrong with them.
     if quiet || !io::stdout().is_terminal() {
         for flaw in outcomes.iter().flat_map(flaws) {
-            eprintln!("hammer: {flaw}");
+            note(format_args!("hammer: {flaw}"));
         }
     }
     let mut text = String::new();

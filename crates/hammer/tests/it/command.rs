@@ -1,5 +1,6 @@
 //! The command as a shell sees it: what it prints, and how it exits.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
@@ -208,7 +209,25 @@ fn a_reader_that_leaves_early_is_nobodys_fault() {
 }
 
 #[test]
+fn where_nobody_can_be_told_it_ends_all_the_same() {
+    let output = command(&["--nosuch"])
+        .stderr(File::create("/dev/full").unwrap())
+        .output();
+    assert_exit(&output.unwrap(), 2);
+}
+
+#[test]
 fn ctrl_c_ends_a_run_that_still_reports() {
+    assert_ends_and_reports(Signal::SIGINT);
+}
+
+#[test]
+fn sigterm_ends_a_run_that_still_reports() {
+    assert_ends_and_reports(Signal::SIGTERM);
+}
+
+#[track_caller]
+fn assert_ends_and_reports(signal: Signal) {
     let server = Server::start(|peer| {
         peer.request()?;
         if peer.count() == 1 {
@@ -225,7 +244,7 @@ fn ctrl_c_ends_a_run_that_still_reports() {
     while server.requests() < 5 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_exit(&output, 130);
     assert_last_line(&output, 1);

@@ -1,6 +1,6 @@
 //! What the command writes, and what it makes of what it wrote.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::server::{OK, Server};
 use crate::shell::{
-    assert_exit, assert_last_line, assert_line, assert_usage, hammer, stderr,
-    stdout,
+    assert_exit, assert_last_line, assert_line, assert_usage, command, hammer,
+    stderr, stdout,
 };
 
 /// A directory that ends with the test.
@@ -35,6 +35,21 @@ impl Files {
     fn json(&self, name: &str) -> Value {
         serde_json::from_str(&self.text(name)).unwrap()
     }
+}
+
+#[test]
+fn what_was_kept_stays_until_there_is_more() {
+    let (server, files) = (Server::answering(OK), Files::new());
+    let json = files.name("out.json");
+    fs::write(&json, "{}".repeat(10_000)).unwrap();
+    assert_usage(&["-c999999999", "-z1s", "--json", &json], &["files"]);
+    assert_eq!(files.text("out.json").len(), 20_000);
+    // What nobody could be told is in the file at least.
+    let output = command(&["-n8", "--json", &json, &server.url()])
+        .stdout(File::create("/dev/full").unwrap())
+        .output();
+    assert_exit(&output.unwrap(), 1);
+    assert_eq!(files.json("out.json")["runs"][0]["requests"], 8);
 }
 
 #[test]
