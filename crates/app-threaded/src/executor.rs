@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use harness::client::blocking::Client;
 use harness::deployment::{self, Deployment};
 use harness::{CallError, Plan, Worker};
@@ -25,7 +25,8 @@ pub(crate) fn serve(
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(move |thread| format!("worker-{number}-pool-{thread}"))
-        .build()?;
+        .build()
+        .context("cannot start the pool's threads")?;
     let client = Client::new(plan, threads);
     worker.serve(deployment, || application(&pool, &client, plan))
 }

@@ -7,6 +7,7 @@
 //!    that override its keys;
 //! 2. [`listener`]: the socket, bound once by the master;
 //! 3. [`master`]: forks the workers, replaces those that die, stops them;
+//!    `files`: the files that they may have open;
 //! 4. [`signals`]: how a master and a worker hear that they should stop;
 //! 5. [`worker`]: what a worker is given, and the blocking way to serve;
 //!    [`requests`]: what it has in hand, for its master to see;
@@ -29,6 +30,7 @@ pub mod answer;
 mod board;
 pub mod client;
 pub mod deployment;
+mod files;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod grain;

@@ -37,9 +37,14 @@ use self::ended::Ended;
 use self::notify::{notify, notify_booted};
 use self::place::{Heard, Place};
 use self::status::StatusSocket;
+use crate::files;
 use crate::log;
 use crate::signals::Signals;
 use crate::worker::Worker;
+
+/// Signals that come so soon after the first are the same stop: timeout(1)
+/// sends one to its command, and one to the group that it is in.
+const ONE_STOP: Duration = Duration::from_millis(100);
 
 /// What a master deploys.
 pub struct Service<'a> {
@@ -146,6 +151,9 @@ pub fn run<'a>(
 ) -> Result<(), MasterError> {
     let signals = Signals::block().map_err(system("cannot block signals"))?;
     log::name_thread("master".to_owned());
+    if let Err(error) = files::allow_all() {
+        warn!("cannot raise the limit on open files: {error}");
+    }
     let mut master = Master {
         signals,
         listener,
@@ -158,7 +166,7 @@ pub fn run<'a>(
         booted: false,
         exchanging: false,
         fallback: None,
-        stopping: false,
+        stopping: None,
         status: StatusSocket::open(),
     };
     match master.look_after_workers(&reload) {
@@ -212,7 +220,8 @@ struct Master<'a> {
     /// What to go back to where the new service does not start, and its
     /// generation.
     fallback: Option<(Service<'a>, u64)>,
-    stopping: bool,
+    /// Since when.
+    stopping: Option<Instant>,
     status: Option<StatusSocket>,
 }
 
@@ -224,7 +233,7 @@ impl<'a> Master<'a> {
         reload: Reload<'_, 'a>,
     ) -> Result<End, MasterError> {
         loop {
-            if self.stopping {
+            if self.stopping.is_some() {
                 if self.leaving.is_empty() {
                     info!("all workers are gone");
                     return Ok(End::Stopped);
@@ -294,7 +303,7 @@ impl<'a> Master<'a> {
             child.hear();
         }
         let is_up = self.places.iter().all(Place::is_ready);
-        if !self.stopping && !self.booted && is_up {
+        if self.stopping.is_none() && !self.booted && is_up {
             self.booted = true;
             let workers = workers(self.places.len());
             match self.listener.local_addr() {
@@ -314,7 +323,7 @@ impl<'a> Master<'a> {
             Signal::SIGCHLD => self.reap()?,
             Signal::SIGUSR1 => self.status().log(),
             Signal::SIGTERM | Signal::SIGINT => self.stop(),
-            _ if self.stopping => {}
+            _ if self.stopping.is_some() => {}
             Signal::SIGHUP => self.reload(reload),
             Signal::SIGTTIN => self.resize(self.places.len() + 1),
             Signal::SIGTTOU if self.places.len() > 1 => {
@@ -387,14 +396,16 @@ impl<'a> Master<'a> {
     }
 
     fn stop(&mut self) {
-        if self.stopping {
-            warn!("stopping at once");
-            self.leaving.iter_mut().for_each(Child::kill);
+        if let Some(since) = self.stopping {
+            if since.elapsed() >= ONE_STOP {
+                warn!("stopping at once");
+                self.leaving.iter_mut().for_each(Child::kill);
+            }
             return;
         }
         info!("stopping: workers finish what they have in hand");
         notify(&[NotifyState::Stopping]);
-        self.stopping = true;
+        self.stopping = Some(Instant::now());
         for place in mem::take(&mut self.places) {
             self.dismiss(place);
         }

@@ -1,5 +1,7 @@
 //! The command line that every app shares.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -145,7 +147,10 @@ fn service<'a>(
                     }
                     // The folder was there at the start, and a worker that
                     // is not recorded is better than none.
-                    Err(error) => error!("{error:#}; serving without it"),
+                    Err(error) => {
+                        let error = anyhow::Error::from(error);
+                        error!("{error:#}; serving without it");
+                    }
                 }
             }
             // It lives as long as the worker: what threads, tasks and
@@ -160,7 +165,7 @@ pub fn report(name: &str, result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            complain(format_args!("{name}: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -176,6 +181,11 @@ pub fn usage(name: &str, error: &clap::Error) -> ExitCode {
     let lines = text.lines().take_while(|line| !line.is_empty());
     let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    eprintln!("{name}: {line} (see {name} --help)");
+    complain(format_args!("{name}: {line} (see {name} --help)"));
     ExitCode::from(2)
+}
+
+/// `eprintln!` would panic where nobody can hear it.
+fn complain(line: fmt::Arguments<'_>) {
+    writeln!(io::stderr(), "{line}").ok();
 }

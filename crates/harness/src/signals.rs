@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{getppid, pipe2};
 
@@ -22,7 +22,12 @@ pub(crate) struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks the signals; call it before the first fork.
+    #[allow(unsafe_code)]
     pub(crate) fn block() -> nix::Result<Self> {
+        // Where whoever started this ignores SIGCHLD, the kernel would reap
+        // the workers, and tell nobody.
+        // SAFETY: the default is no handler, which would have to be careful.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl)? };
         let mask = SigSet::from_iter([
             Signal::SIGCHLD,
             Signal::SIGHUP,

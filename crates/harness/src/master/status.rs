@@ -60,7 +60,9 @@ struct Oldest {
 impl Master<'_> {
     pub(super) fn status(&self) -> Status {
         let state = match self {
-            Self { stopping: true, .. } => "stopping",
+            Self {
+                stopping: Some(_), ..
+            } => "stopping",
             Self { booted: false, .. } => "starting",
             Self {
                 exchanging: true, ..

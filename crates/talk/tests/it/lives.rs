@@ -71,6 +71,9 @@ fn a_request_in_hand_is_answered_before_the_stop() {
             wait_until("a call under way", || {
                 server.log().contains("start network call")
             });
+            // As by timeout(1), which tells its command and its group.
+            server.signal(signal);
+            thread::sleep(Duration::from_millis(5));
             server.signal(signal);
             let answer = read(&mut stream).expect("no answer");
             assert_eq!(answer.status, 200, "{answer:?}");
@@ -101,7 +104,8 @@ fn a_second_signal_stops_at_once() {
     });
     server.signal(Signal::SIGTERM);
     wait_until("the stop", || server.log().contains("stopping"));
-    thread::sleep(Duration::from_millis(50));
+    // Longer than what counts as one stop.
+    thread::sleep(Duration::from_millis(150));
     server.signal(Signal::SIGTERM);
     server.wait();
     assert!(request.join().unwrap(), "its request was answered");

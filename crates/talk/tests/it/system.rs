@@ -93,6 +93,39 @@ fn a_service_manager_that_does_not_listen_holds_nobody_up() {
 }
 
 #[test]
+fn what_was_inherited_hinders_no_master() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let inherited = "trap '' CHLD; ulimit -Sn 64; exec \"$@\"";
+    let child = Command::new("sh")
+        .args(["-c", inherited, "sh"])
+        .arg(binary("app-sync"))
+        .args(["--http=:0", "--calls=0", "--backend=127.0.0.1:1"])
+        .stderr(File::create(&log).unwrap())
+        .spawn();
+    let mut server = Killed(child.unwrap());
+    let pid = server.0.id();
+    wait_until("ready", || {
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .contains(" : ready: ")
+    });
+    let workers = children(pid);
+    let limits = format!("/proc/{}/limits", workers[0]);
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits.lines().find(|line| line.contains("open files"));
+    let files: Vec<_> = files.unwrap().split_ascii_whitespace().collect();
+    assert_eq!(files[3], files[4], "the soft limit and the hard one");
+    send(workers[0], Signal::SIGKILL);
+    wait_until("another worker", || {
+        let now = children(pid);
+        now.len() == 1 && now != workers
+    });
+    send(pid, Signal::SIGTERM);
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
 fn what_is_handed_over_has_to_be_a_socket() {
     let file = File::open("/dev/null").unwrap();
     let mut command = Command::new("sh");
