@@ -4,9 +4,10 @@
 //! 1. sweep/asked.rs: what is asked for, and what is refused;
 //! 2. sweep/rounds.rs: the order of all of it; groups.rs: who is measured
 //!    side by side; pace.rs: how long steps are;
-//! 3. sweep/lane.rs: a model's way through a round; knee.rs: the search for
-//!    the highest rate that holds; held.rs: whether one did; backlog.rs:
-//!    whether it kept up; most.rs: what arithmetic allows at the most;
+//! 3. sweep/lane.rs: a model's way through a round; search.rs: the search
+//!    for the highest rate that holds, on those of grid.rs; held.rs: whether
+//!    one did; backlog.rs: whether it kept up; most.rs: what arithmetic
+//!    allows at the most;
 //! 4. sweep/stand.rs, step.rs, meter.rs, hopeless.rs: how a step is measured;
 //!    stall.rs: the drill in which the backend freezes;
 //! 5. sweep/record.rs, journal.rs, kept.rs: what is kept, and how a sweep
@@ -17,12 +18,12 @@
 mod answer;
 mod asked;
 mod backlog;
+mod grid;
 mod groups;
 mod held;
 mod hopeless;
 mod journal;
 mod kept;
-mod knee;
 mod lane;
 mod meter;
 mod most;
@@ -30,6 +31,7 @@ mod pace;
 mod progress;
 mod record;
 mod rounds;
+mod search;
 mod show;
 mod stall;
 mod stand;

@@ -38,8 +38,8 @@ pub(crate) use self::sizing::Size;
 use self::sizing::Sizing;
 use self::stall::Recovery;
 pub(crate) use self::table::{markdown, terminal};
+use super::grid;
 use super::held::{TIMEOUT, held};
-use super::knee as grid;
 use super::most::most;
 use super::record::{Load, Model, Step, Sweep, Target};
 

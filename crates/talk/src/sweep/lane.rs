@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
+use super::grid;
 use super::held::held;
 use super::journal::Journal;
-use super::knee;
 use super::record::{Load, Step};
 use super::stand::{Ground, Stand};
 use super::step::Frame;
@@ -81,10 +81,10 @@ impl<'a> Lane<'a> {
         }
         let mut search = outlook.search(pace, self.last_knee());
         while let Some(place) = search.next() {
-            let held = self.open(knee::rate(place))?;
+            let held = self.open(grid::rate(place))?;
             search.tell(place, held);
         }
-        Ok(Found::Knee(search.knee().map(knee::rate)))
+        Ok(Found::Knee(search.knee().map(grid::rate)))
     }
 
     /// More and more requests at a time, until half of them take longer than
@@ -186,7 +186,7 @@ impl<'a> Lane<'a> {
             }
             _ => None,
         });
-        rates.max_by(f64::total_cmp).map(knee::at_most)
+        rates.max_by(f64::total_cmp).map(grid::at_most)
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use workload::Workload;
 
+use super::grid;
 use super::groups::COST;
 use super::held::TIMEOUT;
-use super::knee;
 use super::most::most;
 use super::record::{Model, Sweep};
+use super::search::Search;
 use super::stall::FREEZE;
 
 /// A search begins at this share of what the model's slots could do, or the
@@ -183,21 +184,17 @@ impl Outlook {
     }
 
     /// The search for the knee, from that of the round before.
-    pub(super) fn search(
-        &self,
-        pace: &Pace,
-        last: Option<i32>,
-    ) -> knee::Search {
-        let lowest = knee::lowest(self.mean.as_secs_f64());
-        let range = (lowest, knee::at_most(self.most));
+    pub(super) fn search(&self, pace: &Pace, last: Option<i32>) -> Search {
+        let lowest = grid::lowest(self.mean.as_secs_f64());
+        let range = (lowest, grid::at_most(self.most));
         match last {
             Some(place) => {
-                let requests = pace.requests(knee::rate(place), self.mean);
-                knee::Search::new(range, place, stride(requests))
+                let requests = pace.requests(grid::rate(place), self.mean);
+                Search::new(range, place, stride(requests))
             }
             None => {
-                let begin = knee::at_most(self.begin);
-                knee::Search::new(range, begin, STRIDE)
+                let begin = grid::at_most(self.begin);
+                Search::new(range, begin, STRIDE)
             }
         }
     }
@@ -272,7 +269,7 @@ mod tests {
         while let Some(place) = search.next() {
             search.tell(place, true);
         }
-        let knee = knee::rate(search.knee().unwrap());
+        let knee = grid::rate(search.knee().unwrap());
         assert!((3.2 / 1.05..=3.2).contains(&knee), "{knee}");
     }
 

@@ -1,34 +1,10 @@
-//! The search for a knee: the highest rate that holds.
-//!
-//! Rates stand on one grid, each 5% above the one before, so that what two
-//! models hold, or one model twice, can be compared. The search asks for a
-//! rate and is told whether it held; it measures nothing itself.
+//! The search for a knee: the highest rate that holds. It asks for a place of
+//! the grid and is told whether the rate there held; it measures nothing
+//! itself.
 //!
 //! It doubles its strides away from where it begins until one rate held and
 //! another did not, and then halves what is between. Where the beginning is
 //! near the knee, as it is from the second round on, that takes few steps.
-
-/// Each rate of the grid is so many times the one before.
-const STEP: f64 = 1.05;
-/// A rate at which a request hardly ever meets another: who does not hold
-/// that holds none.
-const ALONE: f64 = 0.1;
-
-/// The rate at a place of the grid, in requests a second.
-pub(super) fn rate(place: i32) -> f64 {
-    STEP.powi(place)
-}
-
-/// The place of the highest rate that is not above this one.
-pub(super) fn at_most(rate: f64) -> i32 {
-    // What is on the grid is to stay where it is.
-    ((rate.ln() / STEP.ln()) + 1e-9).floor() as i32
-}
-
-/// The lowest place that is tried, where a request takes `mean` seconds.
-pub(super) fn lowest(mean: f64) -> i32 {
-    at_most(ALONE / mean)
-}
 
 /// A search that is under way.
 #[derive(Clone, Debug)]
@@ -130,13 +106,6 @@ mod tests {
             once.sort_unstable();
             once.dedup();
             prop_assert_eq!(once.len(), tried.len(), "{:?}", tried);
-        }
-
-        #[test]
-        fn a_place_of_the_grid_is_found_by_its_rate(place in -200..300i32) {
-            prop_assert_eq!(at_most(rate(place)), place);
-            prop_assert_eq!(at_most(rate(place) * 1.02), place);
-            prop_assert_eq!(at_most(rate(place) * 0.98), place - 1);
         }
     }
 
