@@ -6,8 +6,8 @@
 //!    side by side; pace.rs: how long steps are;
 //! 3. sweep/lane.rs: a model's way through a round; search.rs: the search
 //!    for the highest rate that holds, on those of grid.rs; held.rs: whether
-//!    one did; backlog.rs: whether it kept up; most.rs: what arithmetic
-//!    allows at the most;
+//!    one did; backlog.rs: whether it kept up; alone.rs: what a request takes
+//!    at the least; most.rs: what arithmetic allows at the most;
 //! 4. sweep/stand.rs, step.rs, meter.rs, hopeless.rs: how a step is measured;
 //!    stall.rs: the drill in which the backend freezes;
 //! 5. sweep/record.rs, journal.rs, kept.rs: what is kept, and how a sweep
@@ -15,6 +15,7 @@
 //! 6. sweep/answer.rs: which model to take, by the record alone; show.rs
 //!    shows that.
 
+mod alone;
 mod answer;
 mod asked;
 mod backlog;

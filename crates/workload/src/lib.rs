@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use check::{BadValue, LARGEST, LONGEST, MOST_CALLS};
 pub use draw::Drawn;
 pub use file::WorkloadError;
+pub use time::Manner;
 
 /// What each request does.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,35 +10,45 @@ const REQUESTS: (u64, u64) = (10_000, 1_000);
 /// How many calls are tried at most, as far as the least allows.
 const CALLS: u64 = 1_000_000;
 
+/// How a model makes the calls of a step.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Manner {
+    /// One after the other, once the request's own work is done.
+    InTurn,
+    /// All at once, likewise.
+    AtOnce,
+    /// All at once, and the work while those of the first step are under way.
+    BesideWork,
+}
+
 impl Workload {
     /// The time that this share of all requests does not exceed, `work`
-    /// included. `at_once` makes the calls of a step together, else it is
-    /// one after the other. A request ends where a call fails: at once where
-    /// that is the only one under way, else with its step. A call that takes
-    /// longer than `timeout` fails then.
+    /// included. A request ends where a call fails: at once where that is
+    /// the only one under way, else with its step. A call that takes longer
+    /// than `timeout` fails then.
     ///
     /// The calls get what the backend gives to the first that ask.
     pub fn time(
         &self,
-        at_once: bool,
+        manner: Manner,
         quantile: f64,
         timeout: Duration,
     ) -> Duration {
-        let mut times = self.times(at_once, timeout);
+        let mut times = self.times(manner, timeout);
         times.sort_unstable();
         let rank = (quantile * times.len() as f64).ceil() as usize;
         times[rank.clamp(1, times.len()) - 1]
     }
 
     /// The mean of what [`time`](Self::time) has quantiles of.
-    pub fn mean_time(&self, at_once: bool, timeout: Duration) -> Duration {
-        let times = self.times(at_once, timeout);
+    pub fn mean_time(&self, manner: Manner, timeout: Duration) -> Duration {
+        let times = self.times(manner, timeout);
         let sum: Duration = times.iter().sum();
         sum.div_f64(times.len() as f64)
     }
 
     /// The times of some requests, one at least.
-    fn times(&self, at_once: bool, timeout: Duration) -> Vec<Duration> {
+    fn times(&self, manner: Manner, timeout: Duration) -> Vec<Duration> {
         let calls = self.calls().count().max(1) as u64;
         let (most, least) = REQUESTS;
         let requests = match self.calls().all(|call| call.is_certain()) {
@@ -46,19 +56,19 @@ impl Workload {
             false => (CALLS / calls).clamp(least, most),
         };
         let requests = 0..requests;
-        requests.map(|n| self.nth(n, at_once, timeout)).collect()
+        requests.map(|n| self.nth(n, manner, timeout)).collect()
     }
 
     /// The time of the `n`-th request.
     pub(crate) fn nth(
         &self,
         n: u64,
-        at_once: bool,
+        manner: Manner,
         timeout: Duration,
     ) -> Duration {
         let mut time = self.work;
         let mut index = 0;
-        for step in &self.steps {
+        for (nth, step) in self.steps.iter().enumerate() {
             let calls = step.iter().zip(index..);
             let mut calls = calls.map(|(call, index)| {
                 match call.draw(self.seed, index, n) {
@@ -67,11 +77,14 @@ impl Workload {
                     _ => (timeout, false),
                 }
             });
-            let (taken, went_well) = match at_once {
-                true => together(calls),
-                false => in_turn(&mut calls),
+            let (taken, went_well) = match manner {
+                Manner::InTurn => in_turn(&mut calls),
+                Manner::AtOnce | Manner::BesideWork => together(calls),
             };
-            time += taken;
+            time = match (manner, nth) {
+                (Manner::BesideWork, 0) => time.max(taken),
+                _ => time + taken,
+            };
             if !went_well {
                 break;
             }

@@ -38,8 +38,9 @@ pub(crate) use self::sizing::Size;
 use self::sizing::Sizing;
 use self::stall::Recovery;
 pub(crate) use self::table::{markdown, terminal};
+use super::alone::Alone;
 use super::grid;
-use super::held::{TIMEOUT, held};
+use super::held::held;
 use super::most::most;
 use super::record::{Load, Model, Step, Sweep, Target};
 
@@ -115,15 +116,9 @@ impl Answer {
         steps: &[Step],
         workload: &Workload,
     ) -> Self {
-        // Drawn from thousands of requests, and the same for many models.
-        let alone = [false, true].map(|at_once| {
-            let mut models = sweep.models.iter();
-            let wanted = models.any(|model| model.at_once == at_once);
-            wanted.then(|| Alone::of(at_once, sweep, workload))
-        });
-        let views = sweep.models.iter().filter_map(|model| {
-            let alone = alone[usize::from(model.at_once)]?;
-            Some(View::of(model, alone, sweep, steps, workload))
+        let alone = Alone::of_each(&sweep.models, &sweep.target, workload);
+        let views = sweep.models.iter().zip(alone).map(|(model, alone)| {
+            View::of(model, alone, sweep, steps, workload)
         });
         let views: Vec<_> = views.collect();
         let holders = views.iter().filter_map(View::holder);
@@ -197,26 +192,6 @@ impl Standing {
             Outcome::Fails { .. } => -2.0,
             Outcome::TooSlow => -3.0,
             Outcome::Unknown => -4.0,
-        }
-    }
-}
-
-/// What a request takes where nothing is scarce, in seconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alone {
-    /// At the target's quantile.
-    pub(crate) slowest: f64,
-    pub(crate) mean: f64,
-}
-
-impl Alone {
-    fn of(at_once: bool, sweep: &Sweep, workload: &Workload) -> Self {
-        let quantile = sweep.target.quantile;
-        let slowest = workload.time(at_once, quantile, TIMEOUT);
-        let mean = workload.mean_time(at_once, TIMEOUT);
-        Self {
-            slowest: slowest.as_secs_f64(),
-            mean: mean.as_secs_f64(),
         }
     }
 }

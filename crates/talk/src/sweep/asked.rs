@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit};
-use workload::{Call, Delay, Workload};
+use workload::{Call, Delay, Manner, Workload};
 
+use super::alone::Alone;
 use super::answer;
 use super::held::TIMEOUT;
 use super::record::{self, Machine, Model, Target, VERSION};
@@ -76,46 +77,20 @@ fn able(
     workload: &Workload,
     target: &Target,
 ) -> Result<Vec<usize>> {
-    // Drawn from thousands of requests, and the same for many models.
-    let alone = [false, true].map(|at_once| {
-        let mut models = models.iter();
-        let wanted = models.any(|model| model.at_once == at_once);
-        let alone = || {
-            workload
-                .time(at_once, target.quantile, TIMEOUT)
-                .as_secs_f64()
-        };
-        wanted.then(alone)
-    });
-    let able = models.iter().enumerate().filter(|(_, model)| {
-        let alone = alone[usize::from(model.at_once)];
-        alone.is_some_and(|alone| alone <= target.seconds)
-    });
+    let alone = Alone::of_each(models, target, workload);
+    let alone = alone.iter().map(|alone| alone.slowest);
+    let able = alone.clone().enumerate();
+    let able = able.filter(|(_, alone)| *alone <= target.seconds);
     let able: Vec<_> = able.map(|(place, _)| place).collect();
     if able.is_empty() {
-        let [in_turn, at_once] = alone;
-        bail!(hopeless(in_turn, at_once, target));
+        let quickest = alone.reduce(f64::min).unwrap_or_default();
+        bail!(
+            "no model here can hold {target}: a request that is alone takes \
+             {quickest:.3} s at that quantile even in the quickest; give a \
+             higher --target"
+        );
     }
     Ok(able)
-}
-
-/// `in_turn` and `at_once` are the seconds of a request that is alone, where
-/// a model makes its calls so.
-fn hopeless(
-    in_turn: Option<f64>,
-    at_once: Option<f64>,
-    target: &Target,
-) -> String {
-    let alone = at_once.or(in_turn).unwrap_or_default();
-    let how = match at_once {
-        Some(_) => "all at once where they can be",
-        None => "one after the other",
-    };
-    format!(
-        "no model here can hold {target}: a request that is alone takes \
-         {alone:.3} s at that quantile with its calls {how}; give a higher \
-         --target"
-    )
 }
 
 fn workload(options: &Sweep) -> Result<Workload> {
@@ -167,7 +142,7 @@ fn workload(options: &Sweep) -> Result<Workload> {
 /// and is half as quick as it could be.
 fn default_target(workload: &Workload) -> Target {
     let quantile = 0.99;
-    let in_turn = workload.time(false, quantile, TIMEOUT);
+    let in_turn = workload.time(Manner::InTurn, quantile, TIMEOUT);
     // To the millisecond, so that it can be told and typed.
     let seconds = (2.0 * in_turn.as_secs_f64() * 1e3).ceil() / 1e3;
     Target { quantile, seconds }
@@ -243,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sweep::answer::made_up::MadeUp;
 
     #[test]
     fn a_target_is_a_quantile_and_a_time() {
@@ -280,6 +256,22 @@ mod tests {
             let target: Target = text.parse().unwrap();
             prop_assert_eq!(target.to_string(), text);
         }
+    }
+
+    #[test]
+    fn who_works_beside_its_calls_is_able_where_others_are_not() {
+        let made_up = MadeUp::of("work = 0.1\ncalls = [{ delay = 0.1 }]", 0.15);
+        let mut sweep = made_up.sweep.clone();
+        let able = |sweep: &record::Sweep| {
+            able(&sweep.models, &made_up.workload(), &sweep.target)
+        };
+        let told = able(&sweep).unwrap_err().to_string();
+        assert!(told.contains("takes 0.200 s"), "{told}");
+        sweep.models[3].app = "app-offload".to_owned();
+        assert_eq!(able(&sweep).unwrap(), [3]);
+        sweep.target.seconds = 0.05;
+        let told = able(&sweep).unwrap_err().to_string();
+        assert!(told.contains("takes 0.100 s"), "{told}");
     }
 
     #[test]

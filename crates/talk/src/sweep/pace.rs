@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use workload::Workload;
 
+use super::alone::Alone;
 use super::grid;
 use super::groups::COST;
-use super::held::TIMEOUT;
 use super::most::most;
 use super::record::{Model, Sweep};
 use super::search::Search;
@@ -162,25 +162,23 @@ impl Pace {
 impl Outlook {
     /// Of each model of a sweep.
     pub(super) fn all(sweep: &Sweep, workload: &Workload) -> Vec<Self> {
-        let mean = |at_once| workload.mean_time(at_once, TIMEOUT);
-        let (in_turn, at_once) = (mean(false), mean(true));
+        let alone = Alone::of_each(&sweep.models, &sweep.target, workload);
         let cores = sweep.machine.cores.max(1) as f64;
         let work = workload.work.as_secs_f64();
         let requests = workload.calls().count() as f64 + 1.0;
         let cost = work + COST * requests;
-        let of = |model: &Model| {
-            let mean = if model.at_once { at_once } else { in_turn };
-            let most = most(model, mean.as_secs_f64(), sweep, workload);
+        let of = |(model, alone): (&Model, Alone)| {
+            let most = most(model, alone.mean, sweep, workload);
             let most = most.min(FASTEST);
             Self {
-                mean,
+                mean: Duration::from_secs_f64(alone.mean),
                 most,
                 needs: (most * cost).min(cores),
                 begin: BEGIN * most.min(cores / cost),
                 slots: model.slots,
             }
         };
-        sweep.models.iter().map(of).collect()
+        sweep.models.iter().zip(alone).map(of).collect()
     }
 
     /// The search for the knee, from that of the round before.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use workload::Manner;
 
 /// Raised when a field changes its meaning, comes or goes.
 pub(crate) const VERSION: u32 = 2;
@@ -51,6 +52,18 @@ pub(crate) struct Model {
     pub(crate) slots: Option<u64>,
     /// Whether the calls of a step run at once.
     pub(crate) at_once: bool,
+}
+
+impl Model {
+    /// How it makes its calls.
+    pub(crate) fn manner(&self) -> Manner {
+        match (&*self.app, self.at_once) {
+            // What it is for: its thread works while its calls run.
+            ("app-offload", _) => Manner::BesideWork,
+            (_, true) => Manner::AtOnce,
+            (_, false) => Manner::InTurn,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::{Drawn, LONGEST};
+use crate::{Drawn, LONGEST, Manner};
 
 fn durations() -> impl Strategy<Value = Duration> {
     (0..=LONGEST.as_nanos() as u64).prop_map(Duration::from_nanos)
@@ -87,9 +87,11 @@ proptest! {
             (call.fails, call.hangs) = (0.0, 0.0);
         }
         let timeout = 2 * LONGEST;
-        let at_once = workload.nth(n, true, timeout);
-        prop_assert!(at_once <= workload.nth(n, false, timeout));
-        prop_assert!(at_once >= workload.work);
+        let [beside, at_once, in_turn] =
+            [Manner::BesideWork, Manner::AtOnce, Manner::InTurn]
+                .map(|manner| workload.nth(n, manner, timeout));
+        prop_assert!(beside <= at_once && at_once <= in_turn);
+        prop_assert!(beside >= workload.work);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! allows drawn in.
 
 use maud::{Markup, html};
+use workload::Manner;
 
 use super::figures::{duration, list, quantile, rate, short};
 use super::{Answer, Standing, closed, open};
@@ -73,13 +74,21 @@ impl Drawn<'_> {
             "rule target",
             format!("target {}", duration(target.seconds)),
         )];
-        for (at_once, name) in [(true, "at once"), (false, "in sequence")] {
+        for (manner, name) in [
+            (Manner::AtOnce, "at once"),
+            (Manner::InTurn, "in sequence"),
+            (Manner::BesideWork, "beside work"),
+        ] {
             let models = self.sweep.models.iter();
-            let mut alike = models.filter(|model| model.at_once == at_once);
+            let mut alike = models.filter(|model| model.manner() == manner);
             let alone =
                 alike.find_map(|model| self.answer.standing(&model.name));
-            if let Some(standing) = alone.filter(|s| s.alone_seconds > 0.0) {
-                let bound = standing.alone_seconds;
+            let Some(standing) = alone.filter(|s| s.alone_seconds > 0.0) else {
+                continue;
+            };
+            let bound = standing.alone_seconds;
+            // One would cover the name of the other.
+            if rules[1..].iter().all(|(at, ..)| *at != bound.log10()) {
                 let name = format!("{name} {}", duration(bound));
                 rules.push((bound.log10(), "rule", name));
             }

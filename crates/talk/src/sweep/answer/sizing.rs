@@ -14,8 +14,8 @@
 use serde::Serialize;
 use workload::Workload;
 
-use super::Alone;
 use super::interval::Figure;
+use crate::sweep::alone::Alone;
 use crate::sweep::held::held;
 use crate::sweep::record::{Load, Model, Step, Sweep};
 
