@@ -233,7 +233,7 @@ impl<'a> View<'a> {
         // A search that was led by an invalid step has ended all the same.
         let all_open = all.iter().filter_map(|step| self::open(step));
         let all_open: Vec<_> = all_open.collect();
-        let lowest = grid::rate(grid::lowest(alone.mean));
+        let lowest = grid::rate(grid::lowest(alone.mean, workload));
         let mut whole = of(&all_open);
         whole.retain(|_, bracket| bracket.is_whole(sweep.rate, lowest));
         let rounds = whole.len() as u32;

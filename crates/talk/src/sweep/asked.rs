@@ -143,8 +143,9 @@ fn workload(options: &Sweep) -> Result<Workload> {
 fn default_target(workload: &Workload) -> Target {
     let quantile = 0.99;
     let in_turn = workload.time(Manner::InTurn, quantile, TIMEOUT);
-    // To the millisecond, so that it can be told and typed.
-    let seconds = (2.0 * in_turn.as_secs_f64() * 1e3).ceil() / 1e3;
+    // To the millisecond, so that it can be told and typed; calls of no time
+    // take some, too.
+    let seconds = (2.0 * in_turn.as_secs_f64() * 1e3).ceil().max(1.0) / 1e3;
     Target { quantile, seconds }
 }
 
@@ -278,5 +279,8 @@ mod tests {
     fn without_a_target_it_is_twice_what_calls_in_sequence_take() {
         let target = default_target(&Workload::slides());
         assert_eq!(target.to_string(), "p99=2500ms");
+        let made_up = MadeUp::of("calls = [{ delay = 0 }]", 1.0);
+        let target = default_target(&made_up.workload());
+        assert_eq!(target.to_string().parse(), Ok(target));
     }
 }

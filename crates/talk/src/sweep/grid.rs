@@ -1,10 +1,15 @@
 //! The rates that are tried: one grid, each 5% above the one before, so that
 //! what two models hold, or one model twice, can be compared.
 
+use workload::Workload;
+
+use super::groups::cost;
+
 /// Each rate of the grid is so many times the one before.
 const STEP: f64 = 1.05;
-/// A rate at which a request hardly ever meets another: who does not hold
-/// that holds none.
+/// So many requests are in hand at a time, by Little's law, at the lowest rate
+/// that is tried: one hardly ever meets another, and to wait even longer
+/// between them makes none quicker.
 const ALONE: f64 = 0.1;
 
 /// The rate at a place of the grid, in requests a second.
@@ -18,9 +23,10 @@ pub(super) fn at_most(rate: f64) -> i32 {
     ((rate.ln() / STEP.ln()) + 1e-9).floor() as i32
 }
 
-/// The lowest place that is tried, where a request takes `mean` seconds.
-pub(super) fn lowest(mean: f64) -> i32 {
-    at_most(ALONE / mean)
+/// The lowest place that is tried, where a request takes `mean` seconds by
+/// arithmetic: that knows of no time but what the workload has.
+pub(super) fn lowest(mean: f64, workload: &Workload) -> i32 {
+    at_most(ALONE / mean.max(cost(workload)))
 }
 
 #[cfg(test)]

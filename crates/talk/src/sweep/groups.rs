@@ -7,13 +7,22 @@
 //! each with a hammer and a backend of its own. Who needs more than that
 //! little is measured alone.
 
+use workload::Workload;
+
 /// The share of the machine's cores that those who are measured side by side
 /// may need together.
 const SHARE: f64 = 0.2;
 /// Processor time of a request and of each of its calls, of app, backend and
-/// hammer together. A guess, by which nothing is judged: it says who is
-/// measured alone, and where a search begins.
-pub(super) const COST: f64 = 100e-6;
+/// hammer together.
+const COST: f64 = 100e-6;
+
+/// Processor time of a whole request, about. A guess, by which nothing is
+/// judged: it says who is measured alone, and where a search begins
+/// and ends.
+pub(super) fn cost(workload: &Workload) -> f64 {
+    let requests = workload.calls().count() as f64 + 1.0;
+    workload.work.as_secs_f64() + COST * requests
+}
 
 /// Parts the models into groups, in the order in which they come. `needs`
 /// tells how many cores each needs at the most.

@@ -7,7 +7,7 @@ use workload::Workload;
 
 use super::alone::Alone;
 use super::grid;
-use super::groups::COST;
+use super::groups::cost;
 use super::most::most;
 use super::record::{Model, Sweep};
 use super::search::Search;
@@ -51,6 +51,8 @@ pub(super) struct Outlook {
     pub(super) most: f64,
     /// How many cores it needs at the most, about.
     pub(super) needs: f64,
+    /// The place of the grid below which no search goes.
+    lowest: i32,
     begin: f64,
     slots: Option<u64>,
 }
@@ -164,9 +166,7 @@ impl Outlook {
     pub(super) fn all(sweep: &Sweep, workload: &Workload) -> Vec<Self> {
         let alone = Alone::of_each(&sweep.models, &sweep.target, workload);
         let cores = sweep.machine.cores.max(1) as f64;
-        let work = workload.work.as_secs_f64();
-        let requests = workload.calls().count() as f64 + 1.0;
-        let cost = work + COST * requests;
+        let cost = cost(workload);
         let of = |(model, alone): (&Model, Alone)| {
             let most = most(model, alone.mean, sweep, workload);
             let most = most.min(FASTEST);
@@ -174,6 +174,7 @@ impl Outlook {
                 mean: Duration::from_secs_f64(alone.mean),
                 most,
                 needs: (most * cost).min(cores),
+                lowest: grid::lowest(alone.mean, workload),
                 begin: BEGIN * most.min(cores / cost),
                 slots: model.slots,
             }
@@ -183,8 +184,7 @@ impl Outlook {
 
     /// The search for the knee, from that of the round before.
     pub(super) fn search(&self, pace: &Pace, last: Option<i32>) -> Search {
-        let lowest = grid::lowest(self.mean.as_secs_f64());
-        let range = (lowest, grid::at_most(self.most));
+        let range = (self.lowest, grid::at_most(self.most));
         match last {
             Some(place) => {
                 let requests = pace.requests(grid::rate(place), self.mean);
@@ -212,6 +212,8 @@ fn stride(requests: u64) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use workload::{Call, Delay};
+
     use super::*;
     use crate::sweep::record::{Machine, Target};
 
@@ -269,6 +271,26 @@ mod tests {
         }
         let knee = grid::rate(search.knee().unwrap());
         assert!((3.2 / 1.05..=3.2).contains(&knee), "{knee}");
+    }
+
+    #[test]
+    fn calls_of_no_time_are_looked_for_from_rates_that_a_server_can_do() {
+        let sweep = sweep(true, Some(1));
+        for delay in [Duration::ZERO, Duration::from_micros(10)] {
+            let call = Call::of(Delay::Fixed(delay));
+            let workload = Workload {
+                steps: vec![vec![call]],
+                ..Workload::slides()
+            };
+            let outlook = Outlook::all(&sweep, &workload)[0];
+            let mut search = outlook.search(&Pace::of(&sweep), None);
+            let mut lowest = f64::INFINITY;
+            while let Some(place) = search.next() {
+                lowest = lowest.min(grid::rate(place));
+                search.tell(place, false);
+            }
+            assert!(lowest <= 500.0, "{lowest} at {delay:?}");
+        }
     }
 
     #[test]
