@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit};
-use workload::{Call, Delay, Manner, Workload};
+use workload::{Call, Delay, LONGEST, Manner, Workload};
 
 use super::alone::Alone;
 use super::answer;
 use super::held::TIMEOUT;
+use super::pace::FASTEST;
 use super::record::{self, Machine, Model, Target, VERSION};
 use crate::bound::Shape;
 use crate::catalogue::Deployment;
@@ -19,6 +20,9 @@ use crate::options::{Order, Sweep};
 use crate::procfs;
 use crate::results;
 use crate::site::Site;
+
+/// One request a day: of fewer nobody waits for a step's end.
+const SLOWEST: f64 = 1.0 / (24.0 * 3600.0);
 
 /// What is asked for.
 pub(super) struct Asked<'a> {
@@ -45,6 +49,9 @@ impl<'a> Asked<'a> {
         {
             bail!("--fail-if-not {name}: it is not among those to sweep");
         }
+        if let Some(rate) = options.rate {
+            check_rate(rate)?;
+        }
         let able = able(&models, &workload, &target)?;
         let rounds = options.rounds.unwrap_or(match options.quick {
             true => 3,
@@ -68,6 +75,16 @@ impl<'a> Asked<'a> {
             able,
         })
     }
+}
+
+fn check_rate(rate: f64) -> Result<()> {
+    if !(SLOWEST..=FASTEST).contains(&rate) {
+        bail!(
+            "--rate {rate:e}/s: give one request a day at the least, and \
+             {FASTEST}/s at the most"
+        );
+    }
+    Ok(())
 }
 
 /// The places of those of whom a request that is alone is quick enough. Load
@@ -146,6 +163,7 @@ fn default_target(workload: &Workload) -> Target {
     // To the millisecond, so that it can be told and typed; calls of no time
     // take some, too.
     let seconds = (2.0 * in_turn.as_secs_f64() * 1e3).ceil().max(1.0) / 1e3;
+    let seconds = seconds.min(LONGEST.as_secs_f64());
     Target { quantile, seconds }
 }
 
@@ -195,8 +213,9 @@ impl FromStr for Target {
         if !(percent > 0.0 && percent < 100.0) {
             return Err("the quantile has to be between p0 and p100".into());
         }
-        if !(seconds > 0.0 && seconds.is_finite()) {
-            return Err("the time has to be more than 0".to_owned());
+        if !(seconds > 0.0 && seconds <= LONGEST.as_secs_f64()) {
+            let error = "the time has to be more than 0, and a day at most";
+            return Err(error.to_owned());
         }
         Ok(Self {
             // So that 99.9 is as near to 0.999 as a number can be.
@@ -243,6 +262,10 @@ mod tests {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
         assert!("p50=infs".parse::<Target>().is_err());
+        for text in ["p99=86401s", "p99=1e20s"] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert!(error.contains("a day at most"), "{text}: {error}");
+        }
         assert!("pNaN=1s".parse::<Target>().is_err());
     }
 
@@ -256,6 +279,17 @@ mod tests {
             let text = format!("p{percent}={milliseconds}ms");
             let target: Target = text.parse().unwrap();
             prop_assert_eq!(target.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_rate_is_asked_for_that_no_clock_or_counter_has() {
+        for rate in [1e-9, 100_001.0, 1e18] {
+            let error = check_rate(rate).unwrap_err().to_string();
+            assert!(error.contains("100000/s at the most"), "{error}");
+        }
+        for rate in [0.001, 50.0, 100_000.0] {
+            assert!(check_rate(rate).is_ok(), "{rate}");
         }
     }
 

@@ -19,7 +19,7 @@ const BEGIN: f64 = 0.7;
 /// The strides of the first search, whose beginning is a guess.
 const STRIDE: i32 = 8;
 /// More than any machine serves.
-const FASTEST: f64 = 100_000.0;
+pub(super) const FASTEST: f64 = 100_000.0;
 /// As many steps as a first search takes, and one that begins at the knee of
 /// the round before.
 const STEPS: (u32, u32) = (7, 4);

@@ -268,6 +268,8 @@ fn what_cannot_be_swept_is_refused_before_anything_starts() {
         ("--fails 2", 1, "fails: 2 is no share"),
         ("--work=-1", 1, "--work: "),
         ("--rate 0/s", 2, "try 50/s"),
+        ("--rate 1e18/s", 1, "100000/s at the most"),
+        ("--target p99=1e20s", 2, "a day at most"),
         ("--order random", 2, "random"),
         ("--workload a.toml --calls 1", 2, "cannot be used with"),
         ("--workload nowhere.toml", 1, "nowhere.toml"),
