@@ -8,7 +8,7 @@ use workload::Workload;
 use super::backlog;
 use super::record::{Step, Target};
 
-/// How long an app waits for a call, unless told otherwise.
+/// How long an app waits for a call: it is told so.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Chance may take so many standard deviations: that of a thousand steps one

@@ -11,6 +11,7 @@ use hammer::{Load, Outcome, Schedule, Snapshot, Stop, Target};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::held::TIMEOUT;
 use super::meter::{Cost, Meter};
 use crate::backend::Backend;
 use crate::catalogue::Deployment;
@@ -39,6 +40,19 @@ pub(super) struct Ground<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("another model could not be measured")]
 pub(super) struct Over;
+
+/// Options of the app, which make its file's deployment one to be measured.
+fn options(workload: &Path, size: &[String]) -> Vec<String> {
+    let mut options = vec![
+        format!("--workload={}", workload.display()),
+        // Arithmetic is of calls that are given up then, whatever a file says.
+        format!("--timeout={}", TIMEOUT.as_secs_f64()),
+        "--keep-alive".to_owned(),
+        "--quiet".to_owned(),
+    ];
+    options.extend_from_slice(size);
+    options
+}
 
 /// A deployment that is up.
 pub(super) struct Stand<'a> {
@@ -89,12 +103,7 @@ impl<'a> Stand<'a> {
             workload,
             ..
         } = self.ground;
-        let mut options = vec![
-            format!("--workload={}", workload.display()),
-            "--keep-alive".to_owned(),
-            "--quiet".to_owned(),
-        ];
-        options.extend_from_slice(self.size);
+        let options = options(workload, self.size);
         let log = Log::File(site.log(&self.deployment.name));
         let app = site.deploy(
             self.deployment,
@@ -214,5 +223,19 @@ impl<'a> Stand<'a> {
         let stop = |server: Option<Server>| server.map_or(Ok(()), Server::stop);
         stop(self.app.take())?;
         stop(self.backend.server.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_given_up_when_arithmetic_says_so() {
+        let size = ["--processes=3".to_owned()];
+        let options = options(Path::new("shop.toml"), &size);
+        for option in ["--workload=shop.toml", "--timeout=5", &size[0]] {
+            assert!(options.iter().any(|o| o == option), "{options:?}");
+        }
     }
 }
