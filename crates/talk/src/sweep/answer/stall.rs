@@ -104,9 +104,9 @@ impl Drill {
             .filter(|slice| slice.from_seconds >= frozen.end - near);
         let before = stretches(before);
         // Where latencies differ anyway, they may differ as much again.
-        let usual = middle(before.iter().map(|stretch| stretch.p50))?;
-        let worst = before.iter().map(|stretch| stretch.p50);
-        let limit = worst.fold(usual * AS_BEFORE, f64::max);
+        let before = before.iter().filter_map(|stretch| stretch.latency);
+        let usual = middle(before.clone())?;
+        let limit = before.fold(usual * AS_BEFORE, f64::max);
         let after = stretches(after);
         (!after.is_empty()).then_some(Self {
             rate,
@@ -121,11 +121,10 @@ impl Drill {
     }
 
     fn recovery(&self) -> Option<f64> {
-        let fine: Vec<_> = self
-            .after
-            .iter()
-            .map(|stretch| stretch.answered && stretch.p50 <= self.limit)
-            .collect();
+        let fine = self.after.iter().map(|stretch| {
+            stretch.latency.is_some_and(|latency| latency <= self.limit)
+        });
+        let fine: Vec<_> = fine.collect();
         let at = (0..fine.len()).find(|&at| {
             let rest = &fine[at..];
             let good = rest.iter().filter(|fine| **fine).count();
@@ -141,9 +140,9 @@ impl Drill {
 /// Slices that have enough requests together.
 struct Stretch {
     from: f64,
-    p50: f64,
-    /// Most of it.
-    answered: bool,
+    /// The mean of its slices' medians, each as often as it has answers;
+    /// `None` where half of all failed.
+    latency: Option<f64>,
 }
 
 fn stretches<'a>(slices: impl Iterator<Item = &'a Slice>) -> Vec<Stretch> {
@@ -156,14 +155,16 @@ fn stretches<'a>(slices: impl Iterator<Item = &'a Slice>) -> Vec<Stretch> {
             continue;
         }
         let failed: u64 = part.iter().map(|slice| slice.failed).sum();
+        let answered =
+            |slice: &Slice| slice.requests.saturating_sub(slice.failed);
         let sum: f64 = part
             .iter()
-            .map(|slice| slice.p50_seconds * slice.requests as f64)
+            .map(|slice| slice.p50_seconds * answered(slice) as f64)
             .sum();
         stretches.push(Stretch {
             from: part[0].from_seconds,
-            p50: sum / requests as f64,
-            answered: failed * 2 < requests,
+            latency: (failed * 2 < requests)
+                .then(|| sum / (requests - failed) as f64),
         });
         part.clear();
     }
@@ -174,4 +175,26 @@ fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_failed_made_no_answer_quicker() {
+        let slice = |requests, failed, p50_seconds| Slice {
+            from_seconds: 0.0,
+            requests,
+            failed,
+            p50_seconds,
+            max_seconds: p50_seconds,
+        };
+        let latency = |slices: [Slice; 2]| stretches(slices.iter())[0].latency;
+        let one = latency([slice(6, 0, 1.0), slice(4, 4, 0.0)]);
+        assert_eq!(one, Some(1.0));
+        let two = latency([slice(6, 3, 1.0), slice(6, 0, 0.25)]);
+        assert_eq!(two, Some(0.5));
+        assert_eq!(latency([slice(5, 0, 1.0), slice(5, 5, 0.0)]), None);
+    }
 }
