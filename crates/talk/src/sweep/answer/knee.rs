@@ -22,10 +22,9 @@ impl Bracket {
     pub(crate) fn of(tried: &[(f64, bool)], most: f64) -> Self {
         let held = tried.iter().filter(|(_, held)| *held);
         let held = held.map(|(rate, _)| *rate).reduce(f64::max);
-        let failed = tried.iter().filter(|(rate, held)| {
-            let above = held_below(tried, *rate);
-            !held && above
-        });
+        let failed = tried.iter();
+        let failed =
+            failed.filter(|(rate, held)| !held && above_all_held(tried, *rate));
         let failed = failed.map(|(rate, _)| *rate).reduce(f64::min);
         let ends = held.filter(|held| held * APART > most);
         let failed = failed.or(ends.map(|held| held.max(most)));
@@ -48,8 +47,8 @@ impl Bracket {
     }
 }
 
-/// Whether no rate above `rate` held.
-fn held_below(tried: &[(f64, bool)], rate: f64) -> bool {
+/// Whether none of the rates that held is as high as `rate`.
+fn above_all_held(tried: &[(f64, bool)], rate: f64) -> bool {
     tried.iter().all(|(other, held)| !held || *other < rate)
 }
 
