@@ -31,6 +31,7 @@ use workload::Workload;
 use self::choice::{Choice, Holder, choose};
 use self::cost::Cost;
 pub(crate) use self::figures::quantile;
+pub(crate) use self::interval::median;
 use self::knee::{Bracket, Knee};
 use self::law::Law;
 pub(crate) use self::page::page;

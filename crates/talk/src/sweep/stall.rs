@@ -13,6 +13,7 @@ use hammer::{Each, Load as HammerLoad, Stop};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::answer::median;
 use super::pace::Outlook;
 use super::record::{Load, Slice, Step};
 use super::stand::Stand;
@@ -117,17 +118,15 @@ fn slices(each: &[Each], warm_up: Duration) -> Vec<Slice> {
     let slice = |requests: &[Each]| {
         let from = SLICE * requests.first().map_or(0, number);
         let latencies = requests.iter().filter_map(|each| each.latency);
+        let latencies = latencies.map(|latency| latency.as_secs_f64());
         let mut latencies: Vec<_> = latencies.collect();
-        latencies.sort_unstable();
-        let middle = latencies.len().saturating_sub(1) / 2;
-        let seconds =
-            |at: Option<&Duration>| at.map_or(0.0, Duration::as_secs_f64);
+        latencies.sort_unstable_by(f64::total_cmp);
         Slice {
             from_seconds: from.as_secs_f64(),
             requests: requests.len() as u64,
             failed: (requests.len() - latencies.len()) as u64,
-            p50_seconds: seconds(latencies.get(middle)),
-            max_seconds: seconds(latencies.last()),
+            p50_seconds: median(&latencies).unwrap_or(0.0),
+            max_seconds: latencies.last().copied().unwrap_or(0.0),
         }
     };
     slices.map(slice).collect()
@@ -150,6 +149,8 @@ mod tests {
             each(1100, None),
             each(1350, Some(400)),
             each(1399, None),
+            each(1400, Some(10)),
+            each(1499, Some(30)),
         ];
         let slices = slices(&each, Duration::from_secs(1));
         let told = slices.iter().map(|slice| {
@@ -170,7 +171,8 @@ mod tests {
             [
                 ([0, 20, 30], 3, 0),
                 ([100, 0, 0], 1, 1),
-                ([300, 400, 400], 2, 1)
+                ([300, 400, 400], 2, 1),
+                ([400, 20, 30], 2, 0)
             ]
         );
     }

@@ -27,11 +27,19 @@ impl Figure {
         let last = values.len().checked_sub(1)?;
         let out = inset(values.len()).unwrap_or(0);
         Some(Self {
-            median: f64::midpoint(values[last / 2], values[last.div_ceil(2)]),
+            median: median(&values)?,
             low: values[out],
             high: values[last - out],
         })
     }
+}
+
+/// The median of values that are in order; of an even number, the middle of
+/// the two in the middle.
+pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let (lower, upper) = (sorted[last / 2], sorted[last.div_ceil(2)]);
+    Some(f64::midpoint(lower, upper))
 }
 
 /// Whether so many repeats have a 95% interval.

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use workload::Manner;
 
 use super::figures::{duration, list, quantile, rate, short};
+use super::interval::median;
 use super::{Answer, Standing, closed, open};
 use crate::report::model;
 use crate::report::plot::{Axes, Curve, number, plot, round_numbers, ticks};
@@ -320,7 +321,11 @@ fn medians(dots: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut dots = dots.to_vec();
     dots.sort_by(|a, b| f64::total_cmp(&a.0, &b.0).then(a.1.total_cmp(&b.1)));
     let loads = dots.chunk_by(|a, b| a.0 == b.0);
-    loads.map(|load| load[load.len() / 2]).collect()
+    let medians = loads.filter_map(|load| {
+        let heights: Vec<_> = load.iter().map(|(_, y)| *y).collect();
+        Some((load[0].0, median(&heights)?))
+    });
+    medians.collect()
 }
 
 /// The line nearest to these points that never falls: more load makes no
@@ -350,6 +355,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_load_has_one_point_in_the_middle_of_its_dots() {
+        let dots = [(2.0, 5.0), (1.0, 3.0), (1.0, 1.0)];
+        assert_eq!(medians(&dots), [(1.0, 2.0), (2.0, 5.0)]);
+    }
 
     proptest! {
         #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::interval::median;
 use crate::sweep::record::{Load, Slice, Step};
 
 /// Slower than this many times what it was before is not recovered.
@@ -39,13 +40,12 @@ impl Recovery {
         let drills: Vec<_> = steps.filter_map(Drill::of).collect();
         let first = drills.first()?;
         // What did not recover took longer than all that did.
-        let mut took: Vec<_> = drills.iter().map(Drill::recovery).collect();
-        let took_long = |took: &Option<f64>| took.unwrap_or(f64::INFINITY);
-        took.sort_by(|a, b| f64::total_cmp(&took_long(a), &took_long(b)));
+        let took = drills.iter().map(Drill::recovery);
+        let took = middle(took.map(|took| took.unwrap_or(f64::INFINITY)));
         Some(Self {
             rate: first.rate,
             frozen_seconds: first.frozen.end - first.frozen.start,
-            seconds: took[took.len() / 2],
+            seconds: took.filter(|took| took.is_finite()),
             watched_seconds: drills
                 .iter()
                 .map(|drill| drill.ends - drill.frozen.end)
@@ -174,12 +174,19 @@ fn stretches<'a>(slices: impl Iterator<Item = &'a Slice>) -> Vec<Stretch> {
 fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    median(&values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_even_number_has_its_middle_between_two() {
+        assert_eq!(middle([0.5, 0.25].into_iter()), Some(0.375));
+        let one_did_not = [0.25, f64::INFINITY].into_iter();
+        assert_eq!(middle(one_did_not), Some(f64::INFINITY));
+    }
 
     #[test]
     fn who_failed_made_no_answer_quicker() {
