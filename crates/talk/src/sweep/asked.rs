@@ -30,7 +30,7 @@ pub(super) struct Asked<'a> {
     pub(super) workload: Workload,
     /// In the order of the sweep's models.
     pub(super) deployments: Vec<&'a Deployment>,
-    /// The places of the models that can hold the target at all.
+    /// Indices of the models that can hold the target at all.
     pub(super) able: Vec<usize>,
 }
 
@@ -87,8 +87,8 @@ fn check_rate(rate: f64) -> Result<()> {
     Ok(())
 }
 
-/// The places of those of whom a request that is alone is quick enough. Load
-/// makes none quicker.
+/// Indices of the models whose request, alone, meets the target: load makes
+/// none quicker.
 fn able(
     models: &[Model],
     workload: &Workload,
