@@ -178,9 +178,10 @@ impl<'a> Rounds<'a> {
                 progress.tick();
                 thread::sleep(Duration::from_millis(100));
             }
-            let ended = begun.into_iter().map(|thread| match thread.join() {
-                Ok(result) => result,
-                Err(panic) => panic::resume_unwind(panic),
+            let ended = begun.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| panic::resume_unwind(panic))
             });
             ended.collect()
         });

@@ -52,7 +52,7 @@ pub(super) fn drill(
     let master = stand.backend.server.as_ref().map_or(0, Server::pid);
     let backend = procfs::children(master);
     let begin = Instant::now() + HEAD_START + warm_up;
-    let (frozen, measured) = thread::scope(|scope| {
+    let ((from, to), measured) = thread::scope(|scope| {
         let frozen = scope.spawn(|| {
             let wait = (begin + before).duration_since(Instant::now());
             thread::sleep(wait);
@@ -65,12 +65,11 @@ pub(super) fn drill(
         let ends = warm_up + length;
         let measured =
             stand.measure(&load, ends, |_| ControlFlow::Continue(()));
-        (frozen.join(), measured)
+        let frozen = frozen
+            .join()
+            .unwrap_or_else(|panic| panic::resume_unwind(panic));
+        (frozen, measured)
     });
-    let (from, to) = match frozen {
-        Ok(moments) => moments,
-        Err(panic) => panic::resume_unwind(panic),
-    };
     let (outcome, cost) = measured?;
     let load = Load::Stall {
         rate,
