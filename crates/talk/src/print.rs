@@ -15,7 +15,7 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut stdout = anstream::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     match written {
-        // Who closed the pipe has seen enough.
+        // A reader that closed the pipe has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("talk: cannot print: {error}");
         }

@@ -220,9 +220,8 @@ fn schedstat(process: u32, thread: u32) -> Option<(Duration, Duration)> {
     Some((next()?, next()?))
 }
 
-/// How long the machine's cores were at work so far, one by one and added
-/// up, and for whom ever: other guests of the same hardware included. `None`
-/// where this process has not all of them.
+/// Busy time of all cores since boot, whoever used them, time stolen by other
+/// guests included. `None` where this process may not use every core.
 pub(crate) fn machine(cores: usize) -> Option<Duration> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     worked(&text, cores)
@@ -302,7 +301,7 @@ mod tests {
                     cpu1 5 0 3 450 25 1 2 2 0 0\n\
                     intr 12345\n";
         assert_eq!(worked(text, 2), Some(Duration::from_millis(250)));
-        assert_eq!(worked(text, 1), None, "who has one of two cores");
+        assert_eq!(worked(text, 1), None, "one of two cores may be used");
         assert_eq!(worked("", 1), None);
     }
 

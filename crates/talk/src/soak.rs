@@ -21,7 +21,7 @@ use crate::table;
 
 /// How long to find out what a deployment can do.
 const TRIAL: Duration = Duration::from_secs(3);
-/// After so long memory is what it will be.
+/// By then memory has settled.
 const SETTLED: Duration = Duration::from_secs(60);
 /// Memory is looked at so often.
 const LOOK: Duration = Duration::from_secs(1);

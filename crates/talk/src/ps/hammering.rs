@@ -108,7 +108,7 @@ impl Shared {
     }
 }
 
-/// Who listens everywhere listens here as well.
+/// A server that listens everywhere listens here as well.
 fn on_this_machine(http: SocketAddr) -> Result<SocketAddr> {
     let ip = match http.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

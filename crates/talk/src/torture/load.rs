@@ -14,8 +14,8 @@ use serde::Serialize;
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For how long answers are waited for once it is over. Who was asked before
-/// and has none by then is lost.
+/// For how long answers are waited for once it is over. A request that was
+/// sent before and has none by then is lost.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Where requests go, and how many a second.

@@ -204,7 +204,7 @@ impl Clients {
             }
             next += BYTE;
             let byte = [*bytes.next().unwrap_or(&b'x')];
-            // Who was sent away is gone.
+            // A client that was sent away is gone.
             self.0.retain_mut(|stream| stream.write_all(&byte).is_ok());
         }
         self.0.retain_mut(is_connected);
