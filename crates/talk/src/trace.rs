@@ -120,8 +120,8 @@ fn tell(name: &str, timeline: &Timeline) {
     );
     if timeline.lost > 0 {
         say!(
-            "{name}: {} older events were overwritten; a worker keeps the \
-             latest 65,536 of a thread",
+            "{name}: {} older events were overwritten; a worker has four \
+             rings of the latest 65,536, which its threads take in turn",
             timeline.lost
         );
     }

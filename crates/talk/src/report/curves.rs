@@ -112,8 +112,8 @@ pub(crate) fn over_time(results: &Results) -> Markup {
             h2 { "What went on meanwhile" }
             p {
                 "From the start of the run. Answers are from the apps' own "
-                "record; memory and threads were read from the kernel twenty "
-                "times a second."
+                "record; memory and threads were read from the kernel some ten "
+                "times a run, and at most twenty times a second."
             }
             @for (title, told, curves, unit) in plots {
                 @let axes = Axes {
