@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -33,14 +34,15 @@ impl Interrupt {
         Ok(Self(signals))
     }
 
-    /// Waits so long, unless the user wants to stop.
+    /// Waits so long, unless the user wants to stop; or less, where a signal
+    /// comes that has a handler, such as that of a terminal that is resized.
     pub(crate) fn wait(&self, patience: Duration) -> Result<()> {
         let mut files = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(patience.as_millis())
             .unwrap_or(PollTimeout::MAX);
         // The signal stays pending: once stopped, always stopped.
         match poll(&mut files, patience) {
-            Ok(0) => Ok(()),
+            Ok(0) | Err(Errno::EINTR) => Ok(()),
             Ok(_) => bail!(Stopped),
             Err(error) => Err(error).context("cannot wait for signals"),
         }
