@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::panic;
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,9 +90,8 @@ pub(crate) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
             .into_iter()
             .map(|pid| scope.spawn(move || ask(pid)))
             .collect();
-        let answers = asked.into_iter().map(|asked| match asked.join() {
-            Ok(answer) => answer,
-            Err(panic) => panic::resume_unwind(panic),
+        let answers = asked.into_iter().map(|asked| {
+            asked.join().unwrap_or_else(|panic| resume_unwind(panic))
         });
         answers.collect()
     });

@@ -2,6 +2,7 @@
 //! deployment can do, after which nothing has grown.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -148,9 +149,8 @@ fn together(
             progress.within(start.elapsed(), length);
             thread::sleep(Duration::from_millis(200));
         }
-        let ended = begun.into_iter().map(|thread| match thread.join() {
-            Ok(soaked) => soaked,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let ended = begun.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         });
         ended.collect::<Result<Vec<_>>>()
     })?;

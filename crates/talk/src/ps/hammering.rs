@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::ControlFlow;
-use std::panic;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -82,10 +82,9 @@ impl Hammering {
     /// What came of it, in a line.
     pub(super) fn result(self) -> String {
         let Self { name, thread, .. } = self;
-        match thread.join() {
-            Ok(Ok(outcome)) => format!("{name}: {}", line(&outcome)),
-            Ok(Err(error)) => format!("{name}: {error}"),
-            Err(panic) => panic::resume_unwind(panic),
+        match thread.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+            Ok(outcome) => format!("{name}: {}", line(&outcome)),
+            Err(error) => format!("{name}: {error}"),
         }
     }
 }

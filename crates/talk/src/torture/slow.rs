@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -78,9 +79,8 @@ pub(super) fn all(
                 })
             })
             .collect();
-        let ended = begun.into_iter().map(|thread| match thread.join() {
-            Ok(slow) => slow,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let ended = begun.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         });
         ended.collect()
     });
