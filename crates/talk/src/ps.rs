@@ -17,16 +17,16 @@ mod tree;
 mod view;
 mod watch;
 
-use std::io::{self, ErrorKind, Write};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use self::look::Look;
 use self::sight::Sight;
 use self::tree::{Order, Row};
 use crate::options::Ps;
+use crate::print::say;
 use crate::table;
 
 /// Long enough for a share of it to mean something.
@@ -53,9 +53,6 @@ pub(crate) fn ps(options: &Ps) -> Result<()> {
         let rows = tree::rows(&sight, Order::Port, true);
         table::processes(&tree::HEAD, rows.iter().map(Row::cells))
     };
-    match writeln!(io::stdout(), "{text}") {
-        // As `head` does it.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write"),
-    }
+    say!("{text}");
+    Ok(())
 }
