@@ -32,10 +32,9 @@ impl Shape {
         } else {
             0.0
         };
-        let takers = deployment.threads + deployment.coroutines;
-        let slots = deployment.processes.count() * takers;
+        let slots = deployment.slots() as u64;
         Self {
-            slots: (!deployment.unlimited).then_some(slots as u64),
+            slots: (!deployment.unlimited).then_some(slots),
             request: Duration::from_secs_f64(f64::max(seconds, heavy)),
             open_calls: open_calls as u64,
             calls: calls.len() as u64,

@@ -119,6 +119,13 @@ impl Run {
     }
 }
 
+impl Deployment {
+    /// How many requests it takes at a time, where it has a limit.
+    pub(crate) fn slots(&self) -> usize {
+        self.processes.count() * (self.threads + self.coroutines)
+    }
+}
+
 impl Catalogue {
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
@@ -137,8 +144,7 @@ impl Catalogue {
             if before.iter().any(|other| other.port == *port) {
                 bail!("port {port} is in it twice");
             }
-            let slots = deployment.threads + deployment.coroutines;
-            if slots == 0 || deployment.processes.count() == 0 {
+            if deployment.slots() == 0 {
                 bail!("{name} takes no request");
             }
         }

@@ -46,13 +46,12 @@ impl Plan {
     /// Half of what the deployment can do, requests a second: it is not to
     /// fall behind with a worker less.
     pub(super) fn rate(&self, deployment: &Deployment) -> f64 {
-        let takers = deployment.threads + deployment.coroutines;
-        let slots = deployment.processes.count() * takers;
         let request = match deployment.at_once {
             true => CALL,
             false => CALL * CALLS,
         };
-        (slots as f64 / request.as_secs_f64() / 2.0).min(MOST)
+        let slots = deployment.slots() as f64;
+        (slots / request.as_secs_f64() / 2.0).min(MOST)
     }
 }
 

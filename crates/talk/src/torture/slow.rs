@@ -123,9 +123,7 @@ fn held_up(
         answer.map(|()| start.elapsed())
     })?;
     server.stop()?;
-    let takers = deployment.threads + deployment.coroutines;
-    let slots = deployment.processes.count() * takers;
-    let due = DEADLINE * CLIENTS.div_ceil(slots) as u32;
+    let due = DEADLINE * CLIENTS.div_ceil(deployment.slots()) as u32;
     Ok(Slow {
         deployment: deployment.name.clone(),
         what: What::HeldUp {
