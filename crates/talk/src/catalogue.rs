@@ -94,9 +94,12 @@ pub(crate) struct Run {
     pub(crate) uwsgi: Option<f64>,
 }
 
-/// The slides never say otherwise.
+/// Requests that the talk's hammer has under way at a time, at the most; the
+/// slides never say otherwise.
+pub(crate) const CONCURRENCY: usize = 50;
+
 fn the_hammers_default() -> usize {
-    50
+    CONCURRENCY
 }
 
 impl Run {
@@ -113,7 +116,7 @@ impl Run {
     pub(crate) fn name(&self) -> String {
         match (self.requests, self.concurrency) {
             (None, _) => "curl".to_owned(),
-            (Some(requests), 50) => format!("hammer {requests}"),
+            (Some(requests), CONCURRENCY) => format!("hammer {requests}"),
             (Some(requests), many) => format!("hammer {requests} by {many}"),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use workload::{Delay, MOST_CALLS};
 
+use crate::catalogue::CONCURRENCY;
 use crate::sweep::Target;
 
 /// Runs the talk: every concurrency model, started, hammered and judged.
@@ -184,7 +185,7 @@ pub(crate) struct Trace {
     )]
     pub(crate) requests: Option<u64>,
     /// So many of them at once
-    #[arg(long, value_name = "N", default_value_t = 50,
+    #[arg(long, value_name = "N", default_value_t = CONCURRENCY,
           value_parser = positive)]
     pub(crate) concurrency: usize,
     /// Draw a picture of it, too

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::catalogue::CONCURRENCY;
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Findings, Must, Value, bad, good};
 use crate::caveats::stage::Stage;
@@ -23,7 +24,7 @@ pub(super) const CAVEAT: Caveat = Caveat {
 };
 
 /// As the talk's hammer has it.
-const CONCURRENCY: u64 = 50;
+const AT_ONCE: u64 = CONCURRENCY as u64;
 /// Of both processes of the backend.
 const WAITS: u64 = 2 * 25;
 
@@ -45,9 +46,9 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
             stage.say(&format!("{requests} requests to {of}"));
             let server = stage.deploy(model, &backend, &[])?;
             // First those that open all connections.
-            stage.seconds(server.port, CONCURRENCY, CONCURRENCY)?;
+            stage.seconds(server.port, AT_ONCE, AT_ONCE)?;
             backend.reset()?;
-            let seconds = stage.seconds(server.port, requests, CONCURRENCY)?;
+            let seconds = stage.seconds(server.port, requests, AT_ONCE)?;
             let (seconds, peak) =
                 (Value::Seconds(seconds), Value::Count(backend.stats()?.peak));
             server.stop()?;

@@ -12,11 +12,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use hammer::{Load, Outcome, Schedule, Stop, Target};
 
+use crate::catalogue::CONCURRENCY;
 use crate::measure;
 
 /// As on the slides.
 pub(super) const REQUESTS: u64 = 20;
-const CONCURRENCY: usize = 50;
 
 /// A hammer that swings.
 pub(super) struct Hammering {

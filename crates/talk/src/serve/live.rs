@@ -14,7 +14,7 @@ use hammer::{Load, Schedule, Stop, Target};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
-use crate::catalogue::Deployment;
+use crate::catalogue::{CONCURRENCY, Deployment};
 use crate::trace::file::{self, Event, Reader, Thread, What};
 
 /// How often to look for what is new.
@@ -54,7 +54,7 @@ impl Shown {
             model: deployment.model.clone(),
             port,
             requests: largest.and_then(|run| run.requests).unwrap_or(20),
-            concurrency: largest.map_or(50, |run| run.concurrency),
+            concurrency: largest.map_or(CONCURRENCY, |run| run.concurrency),
             traces,
             hammered: AtomicBool::new(false),
         }
