@@ -4,6 +4,7 @@
 //! for them: so a stop never leaves a server behind that was just being
 //! started.
 
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -51,5 +52,13 @@ impl Interrupt {
     /// Fails where the user wants to stop.
     pub(crate) fn check(&self) -> Result<()> {
         self.wait(Duration::ZERO)
+    }
+
+    /// The same, for a hammer that is under way.
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        match self.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
     }
 }

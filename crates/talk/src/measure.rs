@@ -1,6 +1,5 @@
 //! One run: what the hammer, the backend and the kernel say of it.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -179,10 +178,7 @@ pub(crate) fn hammer(
     };
     let outcome = hammer::run(&load, |snapshot| {
         observe(snapshot.elapsed);
-        match interrupt.check() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        interrupt.flow()
     })?;
     interrupt.check()?;
     Ok(outcome)

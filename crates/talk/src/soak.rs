@@ -1,7 +1,6 @@
 //! Whether the servers stay as they are: minutes of load at half of what a
 //! deployment can do, after which nothing has grown.
 
-use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -185,10 +184,7 @@ fn one(
                 settled = last;
             }
         }
-        match interrupt.check() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        interrupt.flow()
     })?;
     interrupt.check()?;
     interrupt.wait(QUIET)?;
@@ -234,10 +230,7 @@ fn capacity(
 ) -> Result<f64> {
     let schedule = Schedule::Closed { concurrency: 100 };
     let load = load(deployment, port, Stop::After(TRIAL), schedule);
-    let outcome = hammer::run(&load, |_| match interrupt.check() {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
-    })?;
+    let outcome = hammer::run(&load, |_| interrupt.flow())?;
     interrupt.check()?;
     Ok(outcome.rate)
 }

@@ -1,6 +1,5 @@
 //! One deployment with so many requests in flight.
 
-use std::ops::ControlFlow;
 use std::process;
 use std::time::{Duration, Instant};
 
@@ -66,10 +65,7 @@ impl Trial<'_> {
         let outcome = hammer::run(&load, |snapshot| {
             observe(snapshot.elapsed);
             seen.look(snapshot, &load, &app, &servers);
-            match self.interrupt.check() {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
+            self.interrupt.flow()
         })?;
         self.interrupt.check()?;
         if let Some(status) = app.ended()? {
