@@ -160,6 +160,17 @@ impl Subject<'_> {
     }
 }
 
+/// What the slides' hammer asks for.
+pub(crate) fn load(url: String, requests: u64, concurrency: usize) -> Load {
+    Load {
+        targets: vec![Target::get(url)],
+        stop: Stop::Requests(requests),
+        schedule: Schedule::Closed { concurrency },
+        timeout: PATIENCE,
+        ..Load::default()
+    }
+}
+
 /// What the slides' hammer does; `observe` is told of the time that has
 /// passed.
 pub(crate) fn hammer(
@@ -169,13 +180,7 @@ pub(crate) fn hammer(
     interrupt: &Interrupt,
     mut observe: impl FnMut(Duration),
 ) -> Result<Outcome> {
-    let load = Load {
-        targets: vec![Target::get(url)],
-        stop: Stop::Requests(requests),
-        schedule: Schedule::Closed { concurrency },
-        timeout: PATIENCE,
-        ..Load::default()
-    };
+    let load = load(url, requests, concurrency);
     let outcome = hammer::run(&load, |snapshot| {
         observe(snapshot.elapsed);
         interrupt.flow()

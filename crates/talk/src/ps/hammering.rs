@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use hammer::{Load, Outcome, Schedule, Stop, Target};
+use hammer::Outcome;
 
 use crate::catalogue::CONCURRENCY;
 use crate::measure;
@@ -43,14 +43,7 @@ impl Hammering {
     /// Begins; refuses what is not on this machine.
     pub(super) fn start(name: String, http: SocketAddr) -> Result<Self> {
         let url = format!("http://{}/", on_this_machine(http)?);
-        let load = Load {
-            targets: vec![Target::get(url)],
-            stop: Stop::Requests(REQUESTS),
-            schedule: Schedule::Closed {
-                concurrency: CONCURRENCY,
-            },
-            ..Load::default()
-        };
+        let load = measure::load(url, REQUESTS, CONCURRENCY);
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = thread::spawn(move || {

@@ -10,11 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use hammer::{Load, Schedule, Stop, Target};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::catalogue::{CONCURRENCY, Deployment};
+use crate::measure;
 use crate::trace::file::{self, Event, Reader, Thread, What};
 
 /// How often to look for what is new.
@@ -24,8 +24,6 @@ const PERIOD: Duration = Duration::from_millis(50);
 const DRAWN: usize = 100;
 /// Messages that a browser may be behind.
 const BEHIND: usize = 256;
-/// How long one request may take.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A deployment on the page.
 pub(super) struct Shown {
@@ -143,18 +141,8 @@ impl Feed {
     }
 
     fn hammered(&self, shown: &Shown) -> String {
-        let load = Load {
-            targets: vec![Target::get(format!(
-                "http://127.0.0.1:{}/",
-                shown.port
-            ))],
-            stop: Stop::Requests(shown.requests),
-            schedule: Schedule::Closed {
-                concurrency: shown.concurrency,
-            },
-            timeout: PATIENCE,
-            ..Load::default()
-        };
+        let url = format!("http://127.0.0.1:{}/", shown.port);
+        let load = measure::load(url, shown.requests, shown.concurrency);
         let outcome = hammer::run(&load, |_| {
             match self.stopping.load(Ordering::Relaxed) {
                 false => ControlFlow::Continue(()),
