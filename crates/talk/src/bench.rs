@@ -17,7 +17,7 @@ use crate::print::say;
 use crate::progress::Progress;
 use crate::results::{Results, Row};
 use crate::site::Site;
-use crate::{report, table, verdict};
+use crate::{put, report, table, verdict};
 
 /// A deployment and its runs.
 struct Item<'a> {
@@ -46,7 +46,7 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
     let mut results = Results::new(made, options.quick, options.repeat, rows);
     // Better now than after minutes; what was measured before stays until
     // there is something to take its place.
-    report::check(&options.output)?;
+    put::check(&options.output)?;
     let total: Duration = items.iter().map(least).sum();
     let mut progress = Progress::new(total * options.repeat);
     // One time of all, then the next: a machine that is slow for a while

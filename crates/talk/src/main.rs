@@ -22,6 +22,7 @@ mod print;
 mod procfs;
 mod progress;
 mod ps;
+mod put;
 mod report;
 mod results;
 mod run;

@@ -14,11 +14,9 @@ pub(crate) mod plot;
 mod table;
 mod timelines;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 pub(crate) use self::code::section as code;
 pub(crate) use self::page::{SCRIPT, STYLE, document};
@@ -26,6 +24,7 @@ pub(crate) use self::picture::picture;
 pub(crate) use self::timelines::key;
 use crate::options::Report;
 use crate::print::say;
+use crate::put::put;
 use crate::results::{Results, Row};
 
 /// Makes the page of results that were written before.
@@ -39,31 +38,6 @@ pub(crate) fn report(options: &Report) -> Result<()> {
 /// Writes the page of `results`.
 pub(crate) fn write(results: &Results, path: &Path) -> Result<()> {
     put(path, &page::page(results).into_string())
-}
-
-/// Puts `text` in the place of what is at `path`, whole or not at all.
-pub(crate) fn put(path: &Path, text: &str) -> Result<()> {
-    let part = part(path);
-    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // It may not even have been made.
-        fs::remove_file(&part).ok();
-    }
-    written.with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Fails where nothing can be [`put`] into a folder.
-pub(crate) fn check(folder: &Path) -> Result<()> {
-    let part = part(&folder.join("results"));
-    fs::write(&part, "")
-        .and_then(|()| fs::remove_file(&part))
-        .with_context(|| format!("cannot write to {}", folder.display()))
-}
-
-fn part(path: &Path) -> PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", process::id()));
-    part.into()
 }
 
 /// The row of each deployment that is drawn: that of its largest run.
@@ -97,8 +71,6 @@ pub(crate) fn model(app: &str, deployment: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tempfile::TempDir;
-
     use super::*;
     use crate::made::Made;
     use crate::results::Seen;
@@ -179,19 +151,5 @@ mod tests {
         assert_eq!(page.matches(told).count(), 11);
         let few = page::page(&results(200)).into_string();
         assert!(!few.contains("are drawn, one in"), "all of 200 are drawn");
-    }
-
-    #[test]
-    fn what_cannot_be_written_leaves_nothing() {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("report.html");
-        put(&path, "first").unwrap();
-        put(&path, "second").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
-        let taken = folder.path().join("folder");
-        fs::create_dir(&taken).unwrap();
-        let error = put(&taken, "text").unwrap_err().to_string();
-        assert!(error.starts_with("cannot write "), "{error}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

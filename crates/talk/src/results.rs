@@ -12,6 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::catalogue::cores;
 use crate::made::Made;
 use crate::measure::Evidence;
+use crate::put::{put, put_json};
 use crate::trace::timeline::Timeline;
 use crate::verdict::Fault;
 use crate::watch::Look;
@@ -187,16 +188,8 @@ impl Results {
 
     /// Writes `results.json` and, made from the same, `results.md`.
     pub(crate) fn write(&self, folder: &Path, markdown: &str) -> Result<()> {
-        let mut json = serde_json::to_string_pretty(self)
-            .context("the results cannot be written as JSON")?;
-        json.push('\n');
-        for (name, text) in [("results.json", &*json), ("results.md", markdown)]
-        {
-            let path = folder.join(name);
-            fs::write(&path, text)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
+        put_json(&folder.join("results.json"), self)?;
+        put(&folder.join("results.md"), markdown)
     }
 }
 

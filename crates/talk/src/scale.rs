@@ -18,6 +18,7 @@ use crate::catalogue::Deployment;
 use crate::interrupt::Interrupt;
 use crate::options::Scale;
 use crate::progress::Progress;
+use crate::put::put_json;
 use crate::site::Site;
 
 use limits::Limits;
@@ -70,7 +71,7 @@ pub(crate) fn scale(site: &Site, options: &Scale) -> Result<bool> {
     drop(progress);
     report.show();
     if let Some(file) = &options.json {
-        report.write(file)?;
+        put_json(file, &report)?;
     }
     Ok(report.all_answered())
 }

@@ -52,7 +52,7 @@ use self::rounds::Rounds;
 use self::show::show;
 use crate::interrupt::{Interrupt, Stopped};
 use crate::options;
-use crate::report::put;
+use crate::put::put;
 use crate::site::Site;
 
 /// Sweeps, and answers. Whether the model to take is the one that was

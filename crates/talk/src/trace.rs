@@ -23,6 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::measure::{Evidence, Subject};
 use crate::options::Trace;
 use crate::print::say;
+use crate::put::put;
 use crate::site::Site;
 use crate::{report, verdict};
 
@@ -58,7 +59,7 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
         let all = timelines.iter().map(|(deployment, timeline)| {
             (&*deployment.name, &*deployment.app, timeline)
         });
-        report::put(path, &report::picture(&all.collect::<Vec<_>>()))?;
+        put(path, &report::picture(&all.collect::<Vec<_>>()))?;
     }
     let all = timelines.iter();
     let all = all.map(|(deployment, timeline)| (&*deployment.name, timeline));

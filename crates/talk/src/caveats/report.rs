@@ -1,17 +1,17 @@
 //! The evidence as a terminal shows it, and as machines read it.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Evidence, Figure, Findings, Quote, Side};
 use crate::options::Caveats;
 use crate::print::say;
+use crate::put::put_json;
 use crate::results::Machine;
 
 /// Raised when a field changes its meaning or goes away.
@@ -81,14 +81,8 @@ impl Report {
 
     /// Writes the JSON, where it is wanted.
     pub(crate) fn write(&self) -> Result<()> {
-        let Some(path) = &self.file else {
-            return Ok(());
-        };
-        let mut json = serde_json::to_string_pretty(self)
-            .context("the evidence cannot be written as JSON")?;
-        json.push('\n');
-        fs::write(path, json)
-            .with_context(|| format!("cannot write {}", path.display()))
+        let file = self.file.as_deref();
+        file.map_or(Ok(()), |file| put_json(file, self))
     }
 
     pub(crate) fn all_shown(&self) -> bool {

@@ -1,9 +1,6 @@
 //! What came of it: rows first, and the table and the file are made of them.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::made::Made;
@@ -177,11 +174,5 @@ impl Report {
         for fault in self.rows.iter().flat_map(Row::faults) {
             eprintln!("talk: {fault}");
         }
-    }
-
-    pub(super) fn write(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)?;
-        fs::write(file, text + "\n")
-            .with_context(|| format!("cannot write {}", file.display()))
     }
 }

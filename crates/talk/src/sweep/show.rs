@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::answer::{Answer, markdown, page, terminal};
 use super::record::{Step, Sweep};
 use crate::print::say;
-use crate::report::put;
+use crate::put::put;
 
 /// Writes `sweep.md` and `sweep.html`, and prints the answer.
 pub(crate) fn show(

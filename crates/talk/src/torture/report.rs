@@ -1,10 +1,9 @@
 //! What came of the torture, and whether it is as promised.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::kills::Kills;
@@ -14,6 +13,7 @@ use super::peers::Peer;
 use super::plan::has_queues;
 use super::reloads::Reloads;
 use super::slow::{CLIENTS, Slow, What};
+use crate::put::put_json;
 use crate::table::plain;
 
 /// A worker is replaced within so many seconds, nine times of ten.
@@ -60,10 +60,7 @@ impl Report {
     }
 
     pub(super) fn write(&self, path: Option<&Path>) -> Result<()> {
-        let Some(path) = path else { return Ok(()) };
-        let text = serde_json::to_string_pretty(self)?;
-        fs::write(path, text + "\n")
-            .with_context(|| format!("cannot write {}", path.display()))
+        path.map_or(Ok(()), |path| put_json(path, self))
     }
 
     /// What is not as promised.
