@@ -30,6 +30,7 @@ mod run_all;
 mod scale;
 mod serve;
 mod site;
+mod size_watch;
 mod soak;
 mod sockets;
 mod sweep;
@@ -37,7 +38,6 @@ mod table;
 mod torture;
 mod trace;
 mod verdict;
-mod watch;
 
 use std::process::ExitCode;
 

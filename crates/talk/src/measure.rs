@@ -13,9 +13,9 @@ use crate::catalogue::Run;
 use crate::deploy::Server;
 use crate::interrupt::Interrupt;
 use crate::procfs::{Family, REPLACED};
+use crate::size_watch::{Look, Watch};
 use crate::trace::file;
 use crate::trace::timeline::Timeline;
-use crate::watch::{Look, Watch};
 
 /// How long one request may take: with basic, fifty queue for a minute.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -13,9 +13,9 @@ use crate::catalogue::cores;
 use crate::made::Made;
 use crate::measure::Evidence;
 use crate::put::{put, put_json};
+use crate::size_watch::Look;
 use crate::trace::timeline::Timeline;
 use crate::verdict::Fault;
-use crate::watch::Look;
 
 /// Raised when a field changes its meaning, comes or goes.
 const VERSION: u32 = 2;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::catalogue::cores;
 use crate::procfs::{self, Family, Switches};
-use crate::watch::Watch;
+use crate::size_watch::Watch;
 
 /// Somebody who measures what a load costs.
 pub(super) struct Meter {
