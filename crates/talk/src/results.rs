@@ -273,7 +273,7 @@ impl Figures {
 
 impl Spread {
     /// `None` where there is nothing to sum up.
-    fn of(mut figures: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut figures: Vec<f64>) -> Option<Self> {
         figures.sort_by(f64::total_cmp);
         let middle = figures.len() / 2;
         let upper = *figures.get(middle)?;

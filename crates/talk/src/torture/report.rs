@@ -14,6 +14,7 @@ use super::plan::has_queues;
 use super::reloads::Reloads;
 use super::slow::{CLIENTS, Slow, What};
 use crate::put::put_json;
+use crate::results::Spread;
 use crate::table::plain;
 
 /// A worker is replaced within so many seconds, nine times of ten.
@@ -227,7 +228,7 @@ impl fmt::Display for Report {
                 ..
             } = row;
             let ms = |seconds: f64| format!("{:.0}", seconds * 1e3);
-            let middle = reloads.took.get(reloads.took.len() / 2);
+            let took = Spread::of(reloads.took.clone());
             let (files, memory) = (kills.files, kills.memory);
             vec![
                 row.deployment.clone(),
@@ -239,7 +240,7 @@ impl fmt::Display for Report {
                 reloads.reloads.to_string(),
                 reloads.answers.failed.to_string(),
                 reloads.answers.requests.to_string(),
-                ms(middle.copied().unwrap_or(0.0)),
+                ms(took.map_or(0.0, |took| took.median)),
                 ms(orphans.gone),
                 format!("{} → {}", files.0, files.1),
                 format!("{} → {}", memory.0 >> 10, memory.1 >> 10),
@@ -274,5 +275,43 @@ impl fmt::Display for Report {
             vec![deployment.clone(), sees]
         });
         write!(f, "\n{}", plain(&head, rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row {
+            deployment: "thread".to_owned(),
+            rate: 100.0,
+            kills: Kills {
+                kills: 2,
+                answers: Answers::default(),
+                in_hands: 3,
+                replaced: vec![0.010, 0.020],
+                zombies: 0,
+                files: (9, 9),
+                memory: (GROWTH, GROWTH),
+            },
+            reloads: Reloads {
+                reloads: 4,
+                answers: Answers::default(),
+                took: vec![0.1, 0.2, 0.4, 0.9],
+            },
+            orphans: Orphans {
+                workers: 1,
+                gone: 0.1,
+            },
+        }
+    }
+
+    #[test]
+    fn a_reload_takes_as_long_as_half_of_them_do() {
+        let mut report = Report::new(false);
+        report.rows.push(row());
+        let text = report.to_string();
+        assert!(text.contains(" 300 "), "{text}");
     }
 }
