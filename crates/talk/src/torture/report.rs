@@ -92,77 +92,109 @@ impl Row {
         )
     }
 
-    fn faults(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<String> {
         let Self {
-            deployment,
             kills,
             reloads,
             orphans,
             ..
         } = self;
+        let ms = |seconds: f64| format!("{:.0}", seconds * 1e3);
+        let took = Spread::of(reloads.took.clone());
+        let (files, memory) = (kills.files, kills.memory);
+        vec![
+            self.deployment.clone(),
+            format!("{:.0}", self.rate),
+            kills.kills.to_string(),
+            kills.in_hands.to_string(),
+            kills.answers.failed.to_string(),
+            format!("{} to {}", ms(kills.p90()), ms(kills.worst())),
+            reloads.reloads.to_string(),
+            reloads.answers.failed.to_string(),
+            reloads.answers.requests.to_string(),
+            ms(took.map_or(0.0, |took| took.median)),
+            ms(orphans.gone),
+            format!("{} → {}", files.0, files.1),
+            format!("{} → {}", memory.0 >> 10, memory.1 >> 10),
+        ]
+    }
+
+    fn faults(&self) -> impl Iterator<Item = String> {
+        let deployment = &self.deployment;
         // What waits in a queue of a worker's own goes with it: what comes
         // in within some milliseconds, at the rate of this load.
-        let queued = |times: u32| match has_queues(deployment) {
-            true => u64::from(times) * QUEUED,
+        let queued = match has_queues(deployment) {
+            true => QUEUED,
             false => 0,
         };
-        let mut faults = Vec::new();
-        let mut check = |is_fault: bool, what: String| {
-            if is_fault {
-                faults.push(format!("{deployment}: {what}"));
-            }
-        };
-        let lost = kills.answers.failed;
-        check(
-            lost > kills.in_hands + queued(kills.kills),
-            format!(
-                "{lost} requests were lost where the killed workers had {} \
-                 in their hands ({})",
-                kills.in_hands,
-                reasons(&kills.answers),
-            ),
-        );
-        check(
-            kills.p90() > REPLACED,
-            format!(
-                "a killed worker was replaced within {:.0} ms, nine times of \
-                 ten, where {:.0} are promised",
-                kills.p90() * 1e3,
-                REPLACED * 1e3,
-            ),
-        );
-        check(
-            kills.zombies > 0,
-            format!("{} zombies are left", kills.zombies),
-        );
-        let (before, after) = kills.files;
-        check(
-            after > before,
-            format!("the master had {before} files and has {after}"),
-        );
-        let (before, after) = kills.memory;
-        check(
-            after > before + GROWTH,
-            format!("the master's memory grew from {before} to {after} bytes"),
-        );
-        let lost = reloads.answers.failed;
-        check(
-            lost > queued(reloads.reloads),
+        let faults = self.kills.faults(queued);
+        let faults = faults.chain(self.reloads.fault(queued));
+        let faults = faults.chain(self.orphans.fault());
+        faults.map(move |what| format!("{deployment}: {what}"))
+    }
+}
+
+impl Kills {
+    /// `queued` is what each kill may cost beside what is in hands.
+    fn faults(&self, queued: u64) -> impl Iterator<Item = String> {
+        let lost = self.answers.failed;
+        let (files, files_after) = self.files;
+        let (memory, memory_after) = self.memory;
+        let faults = [
+            (lost > self.in_hands + u64::from(self.kills) * queued).then(|| {
+                format!(
+                    "{lost} requests were lost where the killed workers had \
+                     {} in their hands ({})",
+                    self.in_hands,
+                    reasons(&self.answers),
+                )
+            }),
+            (self.p90() > REPLACED).then(|| {
+                format!(
+                    "a killed worker was replaced within {:.0} ms, nine times \
+                     of ten, where {:.0} are promised",
+                    self.p90() * 1e3,
+                    REPLACED * 1e3,
+                )
+            }),
+            (self.zombies > 0)
+                .then(|| format!("{} zombies are left", self.zombies)),
+            (files_after > files).then(|| {
+                format!("the master had {files} files and has {files_after}")
+            }),
+            (memory_after > memory + GROWTH).then(|| {
+                format!(
+                    "the master's memory grew from {memory} to {memory_after} \
+                     bytes"
+                )
+            }),
+        ];
+        faults.into_iter().flatten()
+    }
+}
+
+impl Reloads {
+    fn fault(&self, queued: u64) -> Option<String> {
+        let lost = self.answers.failed;
+        (lost > u64::from(self.reloads) * queued).then(|| {
             format!(
                 "{lost} requests were lost in {} reloads ({})",
-                reloads.reloads,
-                reasons(&reloads.answers),
-            ),
-        );
-        check(
-            orphans.gone > GONE,
+                self.reloads,
+                reasons(&self.answers),
+            )
+        })
+    }
+}
+
+impl Orphans {
+    fn fault(&self) -> Option<String> {
+        (self.gone > GONE).then(|| {
             format!(
                 "workers were gone {:.1} s after their master, where {GONE} \
                  is promised",
-                orphans.gone,
-            ),
-        );
-        faults
+                self.gone,
+            )
+        })
     }
 }
 
@@ -172,6 +204,26 @@ fn reasons(answers: &Answers) -> String {
 }
 
 impl Slow {
+    fn cells(&self) -> Vec<String> {
+        let sees = match &self.what {
+            What::HeldUp { waited, due } => format!(
+                "waited {waited:.1} s; the others' deadlines take {due:.1} s"
+            ),
+            What::Serves {
+                before,
+                meanwhile,
+                connected,
+            } => format!(
+                "p99 {:.1} ms beside {connected} of them, {:.1} ms before: \
+                 × {:.2}",
+                meanwhile.p99 * 1e3,
+                before.p99 * 1e3,
+                meanwhile.p99 / before.p99,
+            ),
+        };
+        vec![self.deployment.clone(), sees]
+    }
+
     fn fault(&self) -> Option<String> {
         let Self { deployment, what } = self;
         match what {
@@ -220,32 +272,7 @@ impl fmt::Display for Report {
             "master's files",
             "KB",
         ];
-        let rows = self.rows.iter().map(|row| {
-            let Row {
-                kills,
-                reloads,
-                orphans,
-                ..
-            } = row;
-            let ms = |seconds: f64| format!("{:.0}", seconds * 1e3);
-            let took = Spread::of(reloads.took.clone());
-            let (files, memory) = (kills.files, kills.memory);
-            vec![
-                row.deployment.clone(),
-                format!("{:.0}", row.rate),
-                kills.kills.to_string(),
-                kills.in_hands.to_string(),
-                kills.answers.failed.to_string(),
-                format!("{} to {}", ms(kills.p90()), ms(kills.worst())),
-                reloads.reloads.to_string(),
-                reloads.answers.failed.to_string(),
-                reloads.answers.requests.to_string(),
-                ms(took.map_or(0.0, |took| took.median)),
-                ms(orphans.gone),
-                format!("{} → {}", files.0, files.1),
-                format!("{} → {}", memory.0 >> 10, memory.1 >> 10),
-            ]
-        });
+        let rows = self.rows.iter().map(Row::cells);
         writeln!(f, "{}", plain(&head, rows))?;
         if !self.peers.is_empty() {
             let head =
@@ -254,26 +281,7 @@ impl fmt::Display for Report {
             writeln!(f, "\n{}", plain(&head, rows))?;
         }
         let head = ["500 slow clients", "what an honest one sees"];
-        let rows = self.slow.iter().map(|Slow { deployment, what }| {
-            let sees = match what {
-                What::HeldUp { waited, due } => format!(
-                    "waited {waited:.1} s; the others' deadlines take \
-                     {due:.1} s"
-                ),
-                What::Serves {
-                    before,
-                    meanwhile,
-                    connected,
-                } => format!(
-                    "p99 {:.1} ms beside {connected} of them, {:.1} ms \
-                     before: × {:.2}",
-                    meanwhile.p99 * 1e3,
-                    before.p99 * 1e3,
-                    meanwhile.p99 / before.p99,
-                ),
-            };
-            vec![deployment.clone(), sees]
-        });
+        let rows = self.slow.iter().map(Slow::cells);
         write!(f, "\n{}", plain(&head, rows))
     }
 }
@@ -305,6 +313,26 @@ mod tests {
                 gone: 0.1,
             },
         }
+    }
+
+    #[test]
+    fn what_is_not_as_promised_is_told() {
+        assert_eq!(row().faults().count(), 0);
+        let mut bad = row();
+        bad.kills.answers.failed = 4;
+        bad.kills.replaced = vec![0.060];
+        bad.kills.zombies = 1;
+        bad.kills.files.1 += 1;
+        bad.kills.memory.1 += GROWTH + 1;
+        bad.reloads.answers.failed = 1;
+        bad.orphans.gone = 2.0;
+        let told: Vec<_> = bad.faults().collect();
+        assert_eq!(told.len(), 7, "{told:?}");
+        assert!(told.iter().all(|fault| fault.starts_with("thread: ")));
+        // A worker with a queue may lose what waits there, each time.
+        bad.deployment = "coroutine".to_owned();
+        let lost = |told: String| told.contains("requests were lost");
+        assert!(!bad.faults().any(lost), "{told:?}");
     }
 
     #[test]
