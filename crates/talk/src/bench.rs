@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::made::Made;
 use crate::measure::Subject;
 use crate::options::Bench;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::progress::Progress;
 use crate::results::{Results, Row};
 use crate::site::Site;
@@ -81,13 +81,14 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
         server.stop()?;
     }
     let page = options.output.join("report.html");
-    report::write(&results, &page)?;
+    // It may have taken minutes: a page that cannot be written hides none.
     say!("{}", table::terminal(&results));
-    eprintln!("talk: {} has the pictures", page.display());
+    report::write(&results, &page)?;
+    note!("talk: {} has the pictures", page.display());
     let whole = results.whole();
     if !whole {
         let refused = results.rows.iter().filter(|r| r.summary.is_none());
-        eprintln!(
+        note!(
             "talk: {} of {} runs were refused; the logs are in {}",
             refused.count(),
             results.rows.len(),

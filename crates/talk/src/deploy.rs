@@ -1,7 +1,7 @@
 //! Starts servers, and sees to it that they are gone afterwards.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,14 +11,19 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::notify::Notify;
+use crate::print::note;
 
 /// How long a server may take until it takes requests.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// A master gives its workers 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(35);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// What a master takes for one stop is over by then.
+const HURRY: Duration = Duration::from_millis(200);
+/// A stop that takes longer is told of.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Where a server's log goes.
 pub(crate) enum Log {
@@ -164,12 +169,27 @@ impl Server {
     fn reap(&mut self) -> Result<ExitStatus> {
         self.reaped = true;
         let start = Instant::now();
+        let (mut told, mut hurried) = (false, false);
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(status);
             }
-            if start.elapsed() > STOP_LIMIT {
+            let taken = start.elapsed();
+            if taken > STOP_LIMIT {
                 self.signal(Signal::SIGKILL);
+            } else if taken > HURRY && !hurried && interrupt::is_urgent() {
+                hurried = true;
+                self.signal(Signal::SIGTERM);
+            } else if taken > SILENCE && !told && !hurried {
+                told = true;
+                note!(
+                    "talk: {} finishes what it has in hand{}",
+                    self.name,
+                    match interrupt::came() {
+                        true => "; Ctrl-C once more ends it at once",
+                        false => "",
+                    }
+                );
             }
             std::thread::sleep(LOOK_AGAIN);
         }
@@ -189,8 +209,7 @@ impl Drop for Server {
         if !self.reaped {
             self.ask_to_stop();
             if let Err(error) = self.reap() {
-                let mut stderr = io::stderr();
-                writeln!(stderr, "talk: {}: {error:#}", self.name).ok();
+                note!("talk: {}: {error:#}", self.name);
             }
         }
     }

@@ -6,45 +6,87 @@
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+/// The file, and when the first signal came out of it.
+static SIGNALS: OnceLock<SignalFd> = OnceLock::new();
+static CAME: OnceLock<Instant> = OnceLock::new();
+static CAME_AGAIN: AtomicBool = AtomicBool::new(false);
+
+/// A signal that comes so soon after the first is the same wish: timeout(1)
+/// sends two.
+const ONE_WISH: Duration = Duration::from_millis(100);
+
 /// Whether the user wants to stop.
-pub(crate) struct Interrupt(SignalFd);
+pub(crate) struct Interrupt(&'static SignalFd);
 
 /// The user wants to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped")]
 pub(crate) struct Stopped;
 
+/// Hears of its children's ends, even where whoever started this ignores
+/// SIGCHLD: nobody could wait for them.
+#[allow(unsafe_code)]
+pub(crate) fn hear_of_children() -> Result<()> {
+    // SAFETY: the default is no handler, which would have to be careful.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }
+        .context("cannot wait for what is started")?;
+    Ok(())
+}
+
+/// Whether the user wanted to stop, and was heard.
+pub(crate) fn came() -> bool {
+    CAME.get().is_some()
+}
+
+/// Whether the user, who wanted to stop, wants it at once.
+pub(crate) fn is_urgent() -> bool {
+    if let (Some(signals), Some(first)) = (SIGNALS.get(), CAME.get())
+        && matches!(signals.read_signal(), Ok(Some(_)))
+        && first.elapsed() >= ONE_WISH
+    {
+        CAME_AGAIN.store(true, Ordering::Relaxed);
+    }
+    CAME_AGAIN.load(Ordering::Relaxed)
+}
+
 impl Interrupt {
     /// Blocks the signals, for this process and those that it starts.
     pub(crate) fn block() -> Result<Self> {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
         signals.thread_block().context("cannot block signals")?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&signals, flags)
             .context("cannot watch for signals")?;
-        Ok(Self(signals))
+        Ok(Self(SIGNALS.get_or_init(|| signals)))
     }
 
     /// Waits so long, unless the user wants to stop; or less, where a signal
     /// comes that has a handler, such as that of a terminal that is resized.
     pub(crate) fn wait(&self, patience: Duration) -> Result<()> {
+        if came() {
+            bail!(Stopped);
+        }
         let mut files = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(patience.as_millis())
             .unwrap_or(PollTimeout::MAX);
-        // The signal stays pending: once stopped, always stopped.
         match poll(&mut files, patience) {
             Ok(0) | Err(Errno::EINTR) => Ok(()),
-            Ok(_) => bail!(Stopped),
+            Ok(_) => {
+                // What comes after it is another wish.
+                self.0.read_signal().context("cannot read a signal")?;
+                CAME.get_or_init(Instant::now);
+                bail!(Stopped)
+            }
             Err(error) => Err(error).context("cannot wait for signals"),
         }
     }

@@ -47,7 +47,7 @@ use clap::error::ErrorKind;
 
 use crate::interrupt::Stopped;
 use crate::options::{Command, Options};
-use crate::print::say;
+use crate::print::{note, say};
 use crate::site::Site;
 
 /// As clap has it for a bad command line.
@@ -56,6 +56,10 @@ const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    if let Err(error) = interrupt::hear_of_children() {
+        note!("talk: {error:#}");
+        return ExitCode::FAILURE;
+    }
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) if shows_help(&error) => error.exit(),
@@ -65,19 +69,19 @@ fn main() -> ExitCode {
             let what = error.lines().take_while(|line| !line.is_empty());
             let line = what.map(str::trim).collect::<Vec<_>>().join(" ");
             let line = line.strip_prefix("error: ").unwrap_or(&line);
-            eprintln!("talk: {line} (see cargo talk --help)");
+            note!("talk: {line} (see cargo talk --help)");
             return ExitCode::from(USAGE);
         }
     };
     match run_command(&options) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(true) if !print::failed() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) if error.is::<Stopped>() => {
-            eprintln!("talk: stopped");
+            note!("talk: stopped");
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
-            eprintln!("talk: {error:#}");
+            note!("talk: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,8 @@
-//! Lines for standard output.
+//! Lines for standard output and standard error.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints a line as `println!` does, which panics where nobody reads it: a
 /// measurement of minutes is not lost for `cargo talk … | head`.
@@ -10,6 +11,19 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Prints a line as `eprintln!` does, which panics where nobody can hear it.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::print::aside(format_args!($($text)*)) };
+}
+pub(crate) use note;
+
+/// Whether something could not be printed that somebody waits for.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn failed() -> bool {
+    FAILED.load(Ordering::Relaxed)
+}
+
 /// What [`say`] does. Styles are left out where they would not be seen.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut stdout = anstream::stdout().lock();
@@ -17,8 +31,14 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     match written {
         // A reader that closed the pipe has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("talk: cannot print: {error}");
+            FAILED.store(true, Ordering::Relaxed);
+            note!("talk: cannot print: {error}");
         }
         _ => {}
     }
+}
+
+/// What [`note`] does.
+pub(crate) fn aside(text: fmt::Arguments<'_>) {
+    writeln!(anstream::stderr(), "{text}").ok();
 }

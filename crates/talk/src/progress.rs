@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::print::note;
+
 /// How far a bench is, by the time that it takes at the least.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -44,7 +46,7 @@ impl Progress {
     /// Tells the outcome of a run.
     pub(crate) fn tell(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            note!("{line}");
         } else {
             self.bar.println(line);
         }

@@ -26,7 +26,7 @@ use self::look::Look;
 use self::sight::Sight;
 use self::tree::{Order, Row};
 use crate::options::Ps;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::table;
 
 /// Long enough for a share of it to mean something.
@@ -43,7 +43,7 @@ pub(crate) fn ps(options: &Ps) -> Result<()> {
     thread::sleep(BETWEEN_LOOKS);
     let sight = Sight::between(&before, &Look::take()?);
     for unheard in &sight.unheard {
-        eprintln!("talk: {unheard}");
+        note!("talk: {unheard}");
     }
     let text = if options.json {
         serde_json::to_string_pretty(&sight)?

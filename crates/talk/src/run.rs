@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::deploy::Log;
 use crate::interrupt::{Interrupt, Stopped};
 use crate::options::Run;
+use crate::print::note;
 use crate::site::Site;
 
 /// How often to look whether it still runs.
@@ -26,7 +27,7 @@ pub(crate) fn run(site: &Site, options: &Run) -> Result<()> {
     let mut server =
         site.deploy(deployment, &backend, further, log, &interrupt)?;
     let port = site.ports.of(deployment.port)?;
-    eprintln!("talk: {} is at :{port}; Ctrl-C stops it", server.name());
+    note!("talk: {} is at :{port}; Ctrl-C stops it", server.name());
     let end = loop {
         if let Err(end) = interrupt.wait(LOOK_AGAIN) {
             break end;
@@ -58,7 +59,7 @@ fn backend(
     }
     let port = site.ports.of(site.catalogue.backend.port)?;
     if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-        eprintln!("talk: the backend at :{port} runs already");
+        note!("talk: the backend at :{port} runs already");
         return Backend::that_runs(&format!("127.0.0.1:{port}"));
     }
     Backend::start(site, Log::Shared, interrupt)

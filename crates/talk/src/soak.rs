@@ -13,7 +13,7 @@ use crate::catalogue::Deployment;
 use crate::deploy::{Log, Server};
 use crate::interrupt::Interrupt;
 use crate::options::Soak;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::procfs::{self, Family};
 use crate::progress::Progress;
 use crate::site::Site;
@@ -93,7 +93,7 @@ pub(crate) fn soak(site: &Site, options: &Soak) -> Result<bool> {
         say!("{note}");
     }
     for fault in &faults {
-        eprintln!("talk: {fault}");
+        note!("talk: {fault}");
     }
     Ok(faults.is_empty())
 }

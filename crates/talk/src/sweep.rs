@@ -52,6 +52,7 @@ use self::rounds::Rounds;
 use self::show::show;
 use crate::interrupt::{Interrupt, Stopped};
 use crate::options;
+use crate::print::note;
 use crate::put::put;
 use crate::site::Site;
 
@@ -69,7 +70,7 @@ pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
     // The apps have a folder of their own.
     let path = path.canonicalize().context("the workload is gone")?;
     if options.target.is_none() {
-        eprintln!(
+        note!(
             "talk: the target is {}, twice what a request takes with one call \
              after the other; --target asks for another",
             asked.sweep.target
@@ -88,7 +89,7 @@ pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
     }
     if let Err(error) = measured {
         if error.is::<Stopped>() {
-            eprintln!("talk: {} steps are kept; --resume goes on", steps.len());
+            note!("talk: {} steps are kept; --resume goes on", steps.len());
         }
         return Err(error);
     }

@@ -27,7 +27,7 @@ use crate::catalogue::Deployment;
 use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::options::Torture;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::progress::Progress;
 use crate::site::Site;
 
@@ -67,7 +67,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     say!("{report}");
     let faults = report.faults();
     for fault in &faults {
-        eprintln!("talk: {fault}");
+        note!("talk: {fault}");
     }
     Ok(faults.is_empty())
 }

@@ -22,7 +22,7 @@ use crate::deploy::Log;
 use crate::interrupt::Interrupt;
 use crate::measure::{Evidence, Subject};
 use crate::options::Trace;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::put::put;
 use crate::site::Site;
 use crate::{report, verdict};
@@ -40,14 +40,14 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     for deployment in deployments {
         let name = &*deployment.name;
         let run = options.run_of(deployment);
-        eprintln!("{name}: {}", run.name());
+        note!("{name}: {}", run.name());
         let evidence = record(site, deployment, run, &backend, &interrupt)
             .with_context(|| name.to_owned())?;
         let shape = Shape::of(&site.catalogue, deployment);
         let processes = deployment.processes.count();
         for fault in verdict::faults(&shape, processes, run, &evidence) {
             whole = false;
-            eprintln!("{name}: {}: {fault}", run.name());
+            note!("{name}: {}: {fault}", run.name());
         }
         tell(name, &evidence.timeline);
         timelines.push((deployment, evidence.timeline));

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use serde::Serialize;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Evidence, Figure, Findings, Quote, Side};
 use crate::options::Caveats;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::put::put_json;
 use crate::results::Machine;
 
@@ -130,7 +129,7 @@ impl Report {
             .map(|entry| entry.name)
             .collect();
         if !missing.is_empty() {
-            eprintln!("talk: not shown: {}", missing.join(", "));
+            note!("talk: not shown: {}", missing.join(", "));
         }
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::made::Made;
-use crate::print::say;
+use crate::print::{note, say};
 use crate::results::Machine;
 use crate::site::Site;
 use crate::table;
@@ -172,7 +172,7 @@ impl Report {
              {ports} ports an address."
         );
         for fault in self.rows.iter().flat_map(Row::faults) {
-            eprintln!("talk: {fault}");
+            note!("talk: {fault}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
+use crate::print::note;
 use crate::progress::bar;
 
 /// How far a sweep is. Many may tell of it at the same time.
@@ -52,7 +53,7 @@ impl Progress {
     pub(super) fn tell(&self, line: &str) {
         if self.bar.is_hidden() {
             let left = self.clock().left(self.begun.elapsed());
-            eprintln!("{line} ({} left)", told(left));
+            note!("{line} ({} left)", told(left));
         } else {
             self.bar.println(line);
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::answer::{Answer, markdown, page, terminal};
 use super::record::{Step, Sweep};
-use crate::print::say;
+use crate::print::{note, say};
 use crate::put::put;
 
 /// Writes `sweep.md` and `sweep.html`, and prints the answer.
@@ -26,7 +26,7 @@ pub(crate) fn show(
         say!("{json}");
     } else {
         say!("{}", terminal(answer));
-        eprintln!("talk: {} has the pictures", path.display());
+        note!("talk: {} has the pictures", path.display());
     }
     Ok(())
 }
@@ -36,10 +36,10 @@ pub(crate) fn is_taken(answer: &Answer, wanted: &str) -> bool {
     match answer.taken() {
         Some(taken) if taken == wanted => return true,
         Some(taken) => {
-            eprintln!("talk: the model to take is {taken}, not {wanted}");
+            note!("talk: the model to take is {taken}, not {wanted}");
         }
         None => {
-            eprintln!("talk: there is no model to take, {wanted} neither");
+            note!("talk: there is no model to take, {wanted} neither");
         }
     }
     false
