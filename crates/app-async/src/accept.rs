@@ -139,19 +139,8 @@ impl Door<'_> {
         let overload = Overload::of(deployment);
         // Where there is a limit, others wait outside of this process.
         let waits_outside = deployment.in_flight.is_some();
-        let counted = requests.clone();
-        let serving = router(requests.clone(), move || {
-            let in_hand = counted.in_hand();
-            let refused = !waits_outside && overload.refuses_among(in_hand);
-            let outcome = AssertUnwindSafe(application()).catch_unwind();
-            async move {
-                if refused {
-                    return Answer::overloaded();
-                }
-                let outcome = outcome.await;
-                outcome.map_or_else(|_| Answer::panicked(), Answer::from)
-            }
-        });
+        let inside = (!waits_outside).then_some(overload);
+        let serving = serving(requests.clone(), inside, application);
         let refusing = router(requests.clone(), async || Answer::overloaded());
         let (stopping, stopped) = watch::channel(false);
         loop {
@@ -236,6 +225,33 @@ fn http(deployment: &Deployment, refused: bool) -> http1::Builder {
         // A head that is too large has to be read to be told why.
         .max_buf_size(2 * HEAD_LIMIT);
     http
+}
+
+/// The application, which refuses where too many are in hand by the rule of
+/// `overload`.
+fn serving<A, F>(
+    requests: Requests,
+    overload: Option<Overload>,
+    application: A,
+) -> Router
+where
+    A: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<String, CallError>> + Send,
+{
+    let counted = requests.clone();
+    router(requests, move || {
+        let in_hand = counted.in_hand();
+        let refused =
+            overload.is_some_and(|overload| overload.refuses_among(in_hand));
+        let outcome = AssertUnwindSafe(application()).catch_unwind();
+        async move {
+            if refused {
+                return Answer::overloaded();
+            }
+            let outcome = outcome.await;
+            outcome.map_or_else(|_| Answer::panicked(), Answer::from)
+        }
+    })
 }
 
 fn router<A, F>(requests: Requests, answer: A) -> Router

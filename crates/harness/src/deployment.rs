@@ -4,20 +4,23 @@
 //! value, or a key that the app has no use for is refused, naming the file,
 //! the line and the key: a typing error never runs as a default.
 
+mod values;
+
 use std::fmt::{self, Display};
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
 use thiserror::Error;
 
+pub use self::values::{
+    Backend, Backlog, Count, Delay, Heartbeat, Http, Processes, Seconds,
+};
 use crate::master::Limits;
 
 /// How an app is deployed, with every key settled.
@@ -389,7 +392,7 @@ impl Keys {
         let seconds = |s: Option<Seconds>, or| s.map_or(or, |s: Seconds| s.0);
         let heavy = if self.workload.is_some() { 0.0 } else { 1.0 };
         Deployment {
-            http: self.http.unwrap_or(Http(loopback(5000))).0,
+            http: self.http.unwrap_or(Http(values::loopback(5000))).0,
             processes: self.processes.map_or(1, Processes::count),
             threads: count(self.threads),
             coroutines: count(self.coroutines),
@@ -446,237 +449,6 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// An address to listen on; without a host it is loopback.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Http(pub SocketAddr);
-
-impl FromStr for Http {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let address = match text.strip_prefix(':') {
-            Some(port) => port.parse().map(loopback).ok(),
-            None => text.parse().ok(),
-        };
-        address.map(Http).ok_or_else(|| {
-            format!("`{text}` is no address; try \":5000\" or \"0.0.0.0:5000\"")
-        })
-    }
-}
-
-/// A number of threads, coroutines or requests: 1 or more, and no more than
-/// any machine has room for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Count(usize);
-
-/// More is a slip of the finger, and would end in a panic.
-const MOST: usize = 1_000_000;
-const MOST_PROCESSES: usize = 1000;
-
-/// Reads a count from 1 to `most`.
-fn count(text: &str, most: usize) -> Option<usize> {
-    text.parse().ok().filter(|count| (1..=most).contains(count))
-}
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        count(text, MOST)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is no count; give 1 to {MOST}"))
-    }
-}
-
-/// A number of workers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Processes {
-    /// This many, 1 or more.
-    Count(usize),
-    /// One per core.
-    Cores,
-}
-
-impl Processes {
-    /// The number of workers on this machine.
-    pub fn count(self) -> usize {
-        match self {
-            Self::Count(count) => count,
-            Self::Cores => cores(),
-        }
-    }
-}
-
-impl FromStr for Processes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "cores" {
-            return Ok(Self::Cores);
-        }
-        count(text, MOST_PROCESSES).map(Self::Count).ok_or_else(|| {
-            format!(
-                "`{text}` workers cannot serve; give 1 to {MOST_PROCESSES}, or \
-                 `cores`"
-            )
-        })
-    }
-}
-
-/// A length of the queue of connections: 1 to what the kernel can count.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backlog(i32);
-
-impl FromStr for Backlog {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(backlog) if backlog > 0 => Ok(Self(backlog)),
-            _ => {
-                Err(format!("`{text}` is no length of a queue; give 1 or more"))
-            }
-        }
-    }
-}
-
-/// A backend's `HOST:PORT`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Backend(String);
-
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_backend = |text: &str| {
-            let Some((host, port)) = text.rsplit_once(':') else {
-                return false;
-            };
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
-        };
-        match text.split(',').all(is_backend) {
-            true => Ok(Self(text.to_owned())),
-            false => {
-                Err(format!("`{text}` is no backend; try \"localhost:7001\""))
-            }
-        }
-    }
-}
-
-/// Longer than anyone waits. epoll counts milliseconds in 31 bits, which is
-/// 24.8 days.
-const LONGEST: Duration = Duration::from_secs(24 * 24 * 3600);
-
-/// Reads seconds, 24 days of them at most.
-fn seconds(text: &str) -> Option<Duration> {
-    let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
-    (duration <= LONGEST).then_some(duration)
-}
-
-/// A limit of time in seconds: more than zero.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seconds(Duration);
-
-impl FromStr for Seconds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match seconds(text) {
-            Some(duration) if !duration.is_zero() => Ok(Self(duration)),
-            _ => Err(format!("`{text}` is no time limit in seconds; try 2.5")),
-        }
-    }
-}
-
-/// A limit of time in seconds that tells who is stuck from who is busy.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heartbeat(Duration);
-
-impl FromStr for Heartbeat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const LEAST: Duration = Duration::from_secs(3);
-        let Seconds(limit) = text.parse()?;
-        if limit < LEAST {
-            let least = LEAST.as_secs();
-            return Err(format!(
-                "`{text}` is too short to tell who is stuck from who is \
-                 busy; give {least} or more"
-            ));
-        }
-        Ok(Self(limit))
-    }
-}
-
-/// A delay in seconds: zero or more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Delay(f64);
-
-impl Delay {
-    /// The delay in seconds.
-    pub fn seconds(self) -> f64 {
-        self.0
-    }
-}
-
-impl FromStr for Delay {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text.parse(), seconds(text)) {
-            (Ok(delay), Some(_)) => Ok(Self(delay)),
-            _ => Err(format!("`{text}` is no delay in seconds; try 0.125")),
-        }
-    }
-}
-
-/// Reads a TOML string or number the way the flag of the same name is read.
-macro_rules! deserialize_as_flag {
-    ($($type:ty),*) => {$(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D>(deserializer: D) -> Result<Self, D::Error>
-            where
-                D: Deserializer<'de>,
-            {
-                deserializer.deserialize_any(AsFlag)?
-                    .parse()
-                    .map_err(de::Error::custom)
-            }
-        }
-    )*};
-}
-
-deserialize_as_flag!(
-    Http, Count, Processes, Backlog, Backend, Seconds, Heartbeat, Delay
-);
-
-struct AsFlag;
-
-impl de::Visitor<'_> for AsFlag {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a number")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<String, E> {
-        Ok(text.to_owned())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<String, E> {
-        Ok(number.to_string())
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<String, E> {
-        Ok(number.to_string())
-    }
-}
-
 impl Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -700,147 +472,4 @@ pub fn resolve(backend: &str) -> std::io::Result<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(text: &str) -> Result<Deployment, String> {
-        load_with(text, Keys::default())
-    }
-
-    fn load_with(text: &str, flags: Keys) -> Result<Deployment, String> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("test.toml");
-        fs::write(&path, text).unwrap();
-        let own = ["threads", "heavy"];
-        Deployment::load("app-test", &own, Some(&path), flags).map_err(|e| {
-            let message = e.to_string();
-            let (_, message) = message.split_once("test.toml:").unwrap();
-            message.to_owned()
-        })
-    }
-
-    #[test]
-    fn an_empty_file_is_the_slides_basic_deployment() {
-        let deployment = load("").unwrap();
-        assert_eq!(deployment.http, "127.0.0.1:5000".parse().unwrap());
-        assert_eq!(deployment.processes, 1);
-        let eighths = Calls::Durations(vec![0.125, 0.25, 0.375, 0.5]);
-        assert_eq!(deployment.calls, eighths);
-        assert_eq!(deployment.timeout, Duration::from_secs(5));
-        assert_eq!(deployment.in_flight, None);
-    }
-
-    #[test]
-    fn keys_are_read_and_flags_override_them() {
-        let text = "http = \"0.0.0.0:5001\"\nprocesses = \"cores\"\n\
-                    threads = 2\ncalls = [0, 0.5]\ntimeout = 2.5\n";
-        let flags = Keys {
-            timeout: Some("1".parse().unwrap()),
-            ..Keys::default()
-        };
-        let deployment = load_with(text, flags).unwrap();
-        assert_eq!(deployment.http, "0.0.0.0:5001".parse().unwrap());
-        assert_eq!(deployment.processes, cores());
-        assert_eq!(deployment.threads, 2);
-        assert_eq!(deployment.calls, Calls::Durations(vec![0.0, 0.5]));
-        assert_eq!(deployment.timeout, Duration::from_secs(1));
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_line_and_key() {
-        let cases = [
-            ("http = \":1\"\nproceses = 4", "2: unknown field `proceses`"),
-            ("processes = 0", "1: processes: `0` workers cannot serve"),
-            ("processes = 1001", "1: processes: `1001` workers cannot"),
-            ("\n\nthreads = 0", "3: threads: `0` is no count; give 1 to"),
-            ("threads = 1000001", "1: threads: `1000001` is no count"),
-            ("threads = 1.5", "1: threads: `1.5` is no count"),
-            ("http = \"5001\"", "1: http: `5001` is no address"),
-            ("timeout = 0", "1: timeout: `0` is no time limit"),
-            ("timeout = -1.5", "1: timeout: `-1.5` is no time limit"),
-            ("calls = [0.1, nan]", "1: calls: `NaN` is no delay"),
-            (
-                "calls = [1]\nworkload = \"shop.toml\"",
-                "2: workload: calls are there too; give one of the two",
-            ),
-            ("workload = 3", "1: workload: invalid type: integer `3`"),
-            ("harakiri = 0", "1: harakiri: `0` is no time limit"),
-            (
-                "heartbeat = 2.5",
-                "1: heartbeat: `2.5` is too short to tell",
-            ),
-            ("max_requests = 0", "1: max_requests: invalid value"),
-            ("shed_above = -1", "1: shed_above: invalid value"),
-            ("listen = 0", "1: listen: `0` is no length"),
-            ("backend = \"7001\"", "1: backend: `7001` is no backend"),
-            ("lazy_apps = 1", "1: lazy_apps: invalid type: integer `1`"),
-            (
-                "listen = 5\ncoroutines = 50",
-                "2: coroutines: app-test has no",
-            ),
-            (
-                "listen = 5\n\"coroutines\" = 50",
-                "2: coroutines: app-test has no",
-            ),
-            ("\n'listen' = 0", "2: listen: `0` is no length"),
-            (
-                "processes = 2\nprocesses = 3",
-                "2: processes: duplicate key",
-            ),
-            ("processes", "1: "),
-        ];
-        for (text, expected) in cases {
-            let error = load(text).unwrap_err();
-            assert!(error.starts_with(expected), "{text:?} gave {error:?}");
-            assert!(!error.contains('\n'), "{text:?} gave {error:?}");
-        }
-    }
-
-    #[test]
-    fn a_workload_is_named_as_seen_from_its_deployment() {
-        let parse = |text, flags| {
-            let path = Path::new("shop/app.toml");
-            Deployment::parse("app-test", &["heavy"], path, text, flags)
-                .unwrap()
-        };
-        let named = |file| Calls::Workload(PathBuf::from(file));
-        let text = "workload = \"load.toml\"";
-        let deployment = parse(text, Keys::default());
-        assert_eq!(deployment.calls, named("shop/load.toml"));
-        assert_eq!(deployment.heavy, Duration::ZERO);
-        let flags = Keys {
-            workload: Some("load.toml".into()),
-            heavy: Some("0.5".parse().unwrap()),
-            ..Keys::default()
-        };
-        let deployment = parse("calls = [1]", flags);
-        assert_eq!(deployment.calls, named("load.toml"));
-        assert_eq!(deployment.heavy, Duration::from_millis(500));
-        let flags = Keys {
-            calls: Some(vec!["2".parse().unwrap()]),
-            ..Keys::default()
-        };
-        let deployment = parse(text, flags);
-        assert_eq!(deployment.calls, Calls::Durations(vec![2.0]));
-        assert_eq!(deployment.heavy, Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_flag_of_another_app_is_refused() {
-        let flags = Keys {
-            pool_per_core: Some(Count(5)),
-            ..Keys::default()
-        };
-        let error = Deployment::load("app-test", &[], None, flags);
-        let error = error.unwrap_err().to_string();
-        assert_eq!(error, "--pool-per-core: app-test has no use for it");
-    }
-
-    #[test]
-    fn a_request_without_calls_is_refused() {
-        let path = Path::new("calls.toml");
-        let keys = Keys::parse(path, "calls = []").unwrap();
-        let error = Deployment::load("app-test", &[], None, keys);
-        assert!(matches!(error, Err(DeploymentError::NoCalls)));
-    }
-}
+mod tests;
