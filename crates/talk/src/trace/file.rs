@@ -1,5 +1,5 @@
 //! The files that an app's workers trace to, as the harness lays them out
-//! (`crates/harness/src/trace.rs` says how).
+//! (`crates/harness/src/trace/rings.rs` says how).
 //!
 //! They are read while they are written: what is not whole yet is left for
 //! the next time, and what a killed worker left unfinished is left out.
