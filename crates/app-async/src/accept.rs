@@ -171,9 +171,10 @@ impl Door<'_> {
                         let _permit = permit;
                         hold(connection, &begun, stopped).await;
                     });
-                    // Who has just taken one serves it before the next, which
-                    // another worker may have: else the first to wake would
-                    // take most of a burst, and the others have little to do.
+                    // A worker serves what it has just accepted before it
+                    // accepts more, which another worker may do: else the
+                    // first to wake would take most of a burst, and leave the
+                    // others little to do.
                     tokio::task::yield_now().await;
                 }
                 Err(error) => {
@@ -192,7 +193,7 @@ impl Door<'_> {
 }
 
 /// Serves a connection to its end. After the stop that is the end of the
-/// request in hand; who was accepted and has not asked yet may still do so.
+/// request in hand; a client that has not asked yet may still do so.
 async fn hold<S>(
     connection: http1::Connection<TokioIo<TcpStream>, S>,
     begun: &Notify,

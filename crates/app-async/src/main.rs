@@ -20,7 +20,7 @@ use harness::client::asynchronous::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 
-/// Keys of a deployment file that this app has a use for, and not every app.
+/// Deployment keys that this app understands, and some others do not.
 const OWN_KEYS: &[&str] = &["threads", "in_flight", "client", "http2"];
 
 fn main() -> ExitCode {

@@ -50,8 +50,8 @@ pub(crate) fn serve(
     worker.requests.ready();
     worker.stop.wait()?;
     server.stopping.store(true, Ordering::Relaxed);
-    // Who has every permit knows that no request is in hand, and that none
-    // will be accepted.
+    // With every permit taken, no request is in hand, and none will be
+    // accepted.
     for _ in 0..coroutines {
         server.permits.wait();
     }
@@ -81,8 +81,8 @@ where
             match listener.inner().accept() {
                 Ok((stream, _)) => {
                     let refused = self.overload.refuses(listener.inner());
-                    // Who has just taken one serves it before the next,
-                    // which another worker may have.
+                    // A worker serves what it has just accepted before it
+                    // accepts more, which another worker may do.
                     sockets::begin(move || {
                         permit.0.serve_client(stream, refused)
                     });
@@ -166,7 +166,7 @@ impl Socket for Client<'_> {
         let deadline = Instant::now() + timeout;
         self.stream.set_read_timeout(Some(STOP_CHECK))?;
         loop {
-            // Who has asked before the stop is answered.
+            // A client that has asked before the stop is answered.
             match heed_timeout(self.stream.peek(&mut [0])) {
                 Ok(count) => return Ok(count > 0),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {}

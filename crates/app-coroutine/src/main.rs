@@ -23,7 +23,7 @@ use harness::{Call, CallError, Plan, Worker};
 
 use crate::sockets::Clients;
 
-/// Keys of a deployment file that this app has a use for, and not every app.
+/// Deployment keys that this app understands, and some others do not.
 const OWN_KEYS: &[&str] = &["coroutines", "server"];
 
 fn main() -> ExitCode {

@@ -86,9 +86,9 @@ pub(crate) fn sleep(time: Duration) {
 
 /// Tells may that there is something to do, where a wait ran out of time.
 ///
-/// may resumes such a coroutine as the last thing before it sleeps: who is
-/// woken by it in turn, as by the end of a call, would sleep with may until
-/// something else happens. That a coroutine begins is seen to at once.
+/// may resumes such a coroutine as the last thing before it sleeps: another
+/// that it wakes in turn, as by the end of a call, would sleep with may until
+/// something else happens. A coroutine that begins is noticed at once.
 pub(crate) fn heed_timeout<T>(waited: io::Result<T>) -> io::Result<T> {
     if let Err(error) = &waited
         && error.kind() == ErrorKind::TimedOut

@@ -21,7 +21,7 @@ use harness::{Call, CallError, Plan, Worker};
 
 use crate::reactor::{Offloaded, Reactor};
 
-/// Keys of a deployment file that this app has a use for, and not every app.
+/// Deployment keys that this app understands, and some others do not.
 const OWN_KEYS: &[&str] = &["threads", "heavy", "client", "http2"];
 
 fn main() -> ExitCode {

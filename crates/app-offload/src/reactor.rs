@@ -66,7 +66,7 @@ pub(crate) struct Offloaded<T>(oneshot::Receiver<T>);
 
 /// Holds the calling thread until all of it is done.
 ///
-/// Who waits for the first of many is woken for nearly each; the last is
+/// To wait for the first of many is to be woken for nearly each; the last is
 /// mostly done last.
 ///
 /// # Panics

@@ -18,7 +18,7 @@ use harness::client::blocking::Client;
 use harness::deployment::Deployment;
 use harness::{Call, CallError, Plan, Worker};
 
-/// Keys of a deployment file that this app has a use for, and not every app.
+/// Deployment keys that this app understands, and some others do not.
 const OWN_KEYS: &[&str] = &[];
 
 fn main() -> ExitCode {

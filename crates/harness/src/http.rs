@@ -217,9 +217,9 @@ impl Input {
     /// Whether the bytes from `from` on may have made the head whole, or
     /// shown that it never will be.
     ///
-    /// Who looks at every byte would look at a head as often as it has
-    /// bytes. So this says yes to the first of them, since those of another
-    /// protocol rarely have lines; to the end of a line; and past a limit.
+    /// A look at every byte would be as many looks as a head has bytes. So
+    /// this says yes to the first of them, since those of another protocol
+    /// rarely have lines; to the end of a line; and past a limit.
     fn is_worth_a_look(&self, from: usize) -> bool {
         let length = self.bytes.len();
         length > from

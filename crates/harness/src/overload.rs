@@ -24,7 +24,7 @@ impl Overload {
     /// Whether a connection that was just accepted leaves so many behind it
     /// that its request should be refused.
     pub fn refuses(self, listener: &impl AsFd) -> bool {
-        // Who cannot be counted is served.
+        // Where nobody can be counted, nobody is refused.
         self.above.is_some_and(|above| {
             waiting(listener).is_ok_and(|count| u64::from(count) > above)
         })

@@ -114,7 +114,7 @@ impl Plan {
         self.steps.iter().map(|step| &calls[step.clone()])
     }
 
-    /// The same calls as one, for who has no use for steps.
+    /// All calls in their order, for callers that need no steps.
     pub fn calls(&self) -> &[Call] {
         let own = self.trace.and_then(|trace| trace.calls(&self.calls));
         own.unwrap_or(&self.calls)

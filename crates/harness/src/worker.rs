@@ -255,7 +255,7 @@ impl Socket for Client<'_> {
         ];
         let limit = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         poll(&mut files, limit)?;
-        // Who has asked before the stop is answered.
+        // A client that has asked before the stop is answered.
         let [_, stream] = files;
         Ok(stream.any() == Some(true))
     }

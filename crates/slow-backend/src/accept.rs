@@ -1,7 +1,7 @@
 //! The connections of a worker, of HTTP/1 and of HTTP/2.
 //!
-//! axum would do the same, but a connection of HTTP/2 could have only so many
-//! calls at a time as hyper takes for wise. Here they are meant to wait.
+//! axum would do the same, but a connection of HTTP/2 could have only as many
+//! calls at a time as hyper thinks wise. Here they are meant to wait.
 
 use std::future::Future;
 use std::pin::pin;
@@ -43,7 +43,7 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT);
     http.http2()
-        // Who has gone silent is not waited for at the stop.
+        // A silent client is not waited for at the stop.
         .timer(TokioTimer::new())
         .keep_alive_interval(SIGN_OF_LIFE)
         .keep_alive_timeout(SIGN_OF_LIFE)

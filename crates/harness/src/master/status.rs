@@ -203,8 +203,8 @@ impl StatusSocket {
             }
             let mut line = serde_json::to_vec(&status()).unwrap_or_default();
             line.push(b'\n');
-            // Who does not read must not hold up a master: what its socket
-            // does not take is lost.
+            // A client that does not read must not hold up a master: what
+            // its socket does not take is lost.
             stream.set_nonblocking(true).ok();
             stream.write_all(&line).ok();
         }
