@@ -1,9 +1,10 @@
 //! `talk serve`: every deployment at once, as `run-all` has it, and a page
 //! on a loopback port that shows what they do while they do it.
 //!
-//! live.rs follows what they record, web.rs answers the browser, page.rs is
-//! what it shows; live.js draws it.
+//! followed.rs follows what they record, live.rs hands it to all who look,
+//! web.rs answers the browser, page.rs is what it shows; live.js draws it.
 
+mod followed;
 mod live;
 mod page;
 mod web;

@@ -16,6 +16,7 @@
   class Lane {
     constructor(figure, id, [worker, pid, tid, name]) {
       this.rows = [];
+      this.gone = false;
       this.node = document.createElement("div");
       this.node.className = "lane";
       const who = document.createElement("span");
@@ -55,17 +56,20 @@
       return rect;
     }
 
-    // A unit of height is a row.
-    show(from) {
+    drop(from) {
       for (const rect of [...this.svg.children]) {
         const end = Number(rect.getAttribute("x"))
           + Number(rect.getAttribute("width"));
         if (!rect.dataset.open && end < from) rect.remove();
       }
       if (!this.svg.children.length) this.rows = [];
+    }
+
+    // A unit of height is a row.
+    show(shown) {
       const rows = Math.max(this.rows.length, 1);
       const height = Math.min(18, Math.max(3, 120 / rows)) * rows;
-      this.svg.setAttribute("viewBox", `${from} 0 ${span} ${rows}`);
+      this.svg.setAttribute("viewBox", `${shown - span} 0 ${span} ${rows}`);
       this.svg.setAttribute("height", height);
     }
   }
@@ -84,6 +88,7 @@
   class Figure {
     constructor(node) {
       this.node = node;
+      this.button = one("button", node);
       this.lanes = new Map();
       this.requests = new Map();
     }
@@ -99,6 +104,33 @@
       for (const lane of this.lanes.values()) lane.node.remove();
       this.lanes.clear();
       this.requests.clear();
+    }
+
+    count({ accepted, answered, in_hand, lost, undrawn }) {
+      const more = (count, what) => count ? `, ${count} ${what}` : "";
+      one(".counts", this.node).textContent = accepted
+        ? `${in_hand} in hand, ${answered} answered`
+          + more(lost, "lost with a worker")
+          + more(undrawn, "not drawn") + "."
+        : "No request yet.";
+    }
+
+    tell(outcome, bad = false) {
+      const node = one(".outcome", this.node);
+      node.textContent = outcome;
+      node.classList.toggle("bad", bad);
+    }
+
+    draw(at) {
+      for (const rect of all("rect[data-open]", this.node)) end(rect, at);
+      if (paused) return;
+      for (const [id, lane] of this.lanes) {
+        lane.drop(at - span);
+        lane.show(at);
+        if (!lane.gone || lane.svg.children.length) continue;
+        lane.node.remove();
+        this.lanes.delete(id);
+      }
     }
 
     hear([kind, laneId, id, at, more], lanes) {
@@ -121,16 +153,30 @@
         const call = request.calls.findLast((c) => c.nth === more && !c.done);
         if (call) this.ended(request, call, at, kind === "f");
       } else {
-        if (request.open === 0) this.idle(request, at);
         const how = kind === "g" ? "given up by its client" : more;
-        if (kind === "g" || more !== 200) request.rect.classList.add("f");
-        close(request.rect, at, `request ${request.number}: ${how}`);
-        request.lane.rows[request.row] = false;
-        for (const call of request.calls.filter((c) => !c.done)) {
-          this.ended(request, call, at, true);
-        }
-        this.requests.delete(id);
+        this.over(id, at, how, kind === "g" || more !== 200);
       }
+    }
+
+    // A process ended, and what it had in hand with it.
+    gone(pid, at) {
+      const its = (id) => id.startsWith(`${pid}.`);
+      for (const id of [...this.requests.keys()].filter(its)) {
+        this.over(id, at, "lost with its worker", true);
+      }
+      for (const [id, lane] of this.lanes) if (its(id)) lane.gone = true;
+    }
+
+    over(id, at, how, failed) {
+      const request = this.requests.get(id);
+      if (request.open === 0) this.idle(request, at);
+      if (failed) request.rect.classList.add("f");
+      close(request.rect, at, `request ${request.number}: ${how}`);
+      request.lane.rows[request.row] = false;
+      for (const call of request.calls.filter((c) => !c.done)) {
+        this.ended(request, call, at, true);
+      }
+      this.requests.delete(id);
     }
 
     idle(request, at) {
@@ -192,39 +238,27 @@
     const told = JSON.parse(data);
     const figure = figures.get(told.d);
     if (!figure) return;
-    const outcome = one(".outcome", figure.node);
-    if (told.wrong !== undefined) {
-      outcome.textContent = told.wrong;
-      outcome.classList.add("bad");
-      return;
-    }
+    if (told.wrong !== undefined) return figure.tell(told.wrong, true);
     if (told.hammered !== undefined) {
-      outcome.textContent = told.hammered;
-      outcome.classList.remove("bad");
-      one("button", figure.node).disabled = false;
+      figure.tell(told.hammered);
+      figure.button.disabled = false;
       return;
     }
     offset = Math.min(offset, performance.now() - told.now);
+    figure.count(told.counts);
     for (const event of told.events) figure.hear(event, told.lanes);
-    const inHand = told.accepted - told.answered;
-    const undrawn = told.undrawn ? `, ${told.undrawn} not drawn` : "";
-    one(".counts", figure.node).textContent =
-      `${inHand} in hand, ${told.answered} answered${undrawn}.`;
+    for (const pid of told.gone) figure.gone(pid, told.now);
   };
 
   const draw = () => {
     if (Number.isFinite(offset) && !document.hidden) {
       const at = now();
-      for (const figure of figures.values()) {
-        if (!figure.lanes.size) continue;
-        for (const rect of all("rect[data-open]", figure.node)) end(rect, at);
-        if (paused) continue;
-        for (const lane of figure.lanes.values()) lane.show(at - span);
-      }
+      for (const figure of figures.values()) figure.draw(at);
     }
     if (calm.matches) setTimeout(draw, 500);
     else requestAnimationFrame(draw);
   };
+
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   draw();
 
@@ -237,13 +271,11 @@
     paused = !paused;
     target.setAttribute("aria-pressed", String(paused));
   });
-  for (const button of all("[data-hammer]")) {
-    button.addEventListener("click", async () => {
-      const outcome = one(".outcome", button.closest("figure"));
-      button.disabled = true;
-      outcome.textContent = "";
-      outcome.classList.remove("bad");
-      const path = `/hammer/${encodeURIComponent(button.dataset.hammer)}`;
+  for (const figure of figures.values()) {
+    figure.button.addEventListener("click", async () => {
+      figure.button.disabled = true;
+      figure.tell("");
+      const path = `/hammer/${encodeURIComponent(figure.node.dataset.d)}`;
       let why;
       try {
         const answer = await fetch(path, { method: "POST" });
@@ -252,9 +284,8 @@
       } catch {
         why = "nobody answers";
       }
-      outcome.textContent = why.trim();
-      outcome.classList.add("bad");
-      button.disabled = false;
+      figure.tell(why.trim(), true);
+      figure.button.disabled = false;
     });
   }
   for (const plot of all(".live .plot")) {

@@ -1,7 +1,6 @@
-//! What the deployments record, as it comes, for all who look.
+//! What is new of the deployments, for all who look, and what their buttons
+//! do.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,15 +12,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
+use super::followed::Followed;
 use crate::catalogue::{CONCURRENCY, Deployment};
 use crate::measure;
-use crate::trace::file::{self, Event, Reader, Thread, What};
+use crate::trace::file;
 
 /// How often to look for what is new.
 const PERIOD: Duration = Duration::from_millis(50);
-/// New requests of a deployment that are drawn in a period; what goes beyond
-/// is counted only.
-const DRAWN: usize = 100;
 /// Messages that a browser may be behind.
 const BEHIND: usize = 256;
 
@@ -96,12 +93,17 @@ impl Feed {
 
     /// Follows what is recorded, until the end.
     pub(super) fn follow(&self) {
-        let mut all: Vec<_> =
-            self.shown.iter().map(|_| Followed::default()).collect();
+        let shown = self.shown.iter();
+        let mut all: Vec<_> = shown
+            .map(|shown| (shown, Followed::of(&shown.traces, self.began)))
+            .collect();
         while !self.stopping.load(Ordering::Relaxed) {
-            for (shown, followed) in self.shown.iter().zip(&mut all) {
-                match followed.news(shown, self) {
-                    Ok(Some(news)) => self.tell(&news),
+            for (shown, followed) in &mut all {
+                match followed.news() {
+                    Ok(Some(mut news)) => {
+                        news["d"] = shown.name.as_str().into();
+                        self.tell(&news);
+                    }
                     Ok(None) => {}
                     Err(error) => self.tell(&json!({
                         "d": shown.name,
@@ -116,11 +118,6 @@ impl Feed {
     fn tell(&self, news: &Value) {
         // Nobody may be looking.
         self.news.send(news.to_string().into()).ok();
-    }
-
-    /// Milliseconds since the beginning.
-    fn since(&self, moment: u64) -> f64 {
-        moment.saturating_sub(self.began) as f64 / 1e6
     }
 
     /// Hammers a deployment, and tells how it went.
@@ -159,140 +156,5 @@ impl Feed {
             ),
             Err(error) => format!("not hammered: {error}"),
         }
-    }
-}
-
-/// How far a deployment was followed.
-#[derive(Default)]
-struct Followed {
-    readers: HashMap<PathBuf, Reader>,
-    threads: HashMap<(u32, usize), Thread>,
-    /// Requests in hand that are drawn.
-    drawn: HashSet<(u32, u32)>,
-    accepted: u64,
-    answered: u64,
-    undrawn: u64,
-}
-
-impl Followed {
-    /// What is new, where something is.
-    fn news(&mut self, shown: &Shown, feed: &Feed) -> Result<Option<Value>> {
-        let files = file::files(&shown.traces);
-        for path in &files {
-            if !self.readers.contains_key(path)
-                // One that is just being made is read the next time.
-                && let Ok(reader) = Reader::open(path)
-            {
-                self.readers.insert(path.clone(), reader);
-            }
-        }
-        let mut events = Vec::new();
-        for reader in self.readers.values_mut() {
-            let (worker, pid) = (reader.worker, reader.pid);
-            for event in reader.events(false)? {
-                if let Entry::Vacant(unknown) =
-                    self.threads.entry((pid, event.thread))
-                {
-                    unknown.insert(reader.thread(event.thread)?);
-                }
-                events.push((worker, pid, event));
-            }
-        }
-        if events.is_empty() {
-            return Ok(None);
-        }
-        events.sort_by_key(|(.., event)| event.moment);
-        let mut new = 0;
-        let mut lanes = serde_json::Map::new();
-        let mut told = Vec::new();
-        for (worker, pid, event) in events {
-            if !self.count(pid, &event, &mut new) {
-                continue;
-            }
-            let lane = format!("{pid}.{}", event.thread);
-            let (kind, more) = kind(event.what);
-            told.push(json!([
-                kind,
-                lane,
-                format!("{pid}.{}", event.request),
-                feed.since(event.moment),
-                more,
-            ]));
-            if let Some(thread) = self.threads.get(&(pid, event.thread)) {
-                let Thread { id, name } = thread;
-                lanes.insert(lane, json!([worker, pid, id, name]));
-            }
-        }
-        Ok(Some(json!({
-            "d": shown.name,
-            "now": feed.since(file::now()),
-            "accepted": self.accepted,
-            "answered": self.answered,
-            "undrawn": self.undrawn,
-            "lanes": lanes,
-            "events": told,
-        })))
-    }
-
-    /// Counts an event, and says whether it is drawn.
-    fn count(&mut self, pid: u32, event: &Event, new: &mut usize) -> bool {
-        let request = (pid, event.request);
-        match event.what {
-            What::Accepted => {
-                self.accepted += 1;
-                *new += 1;
-                let drawn = *new <= DRAWN;
-                match drawn {
-                    true => drop(self.drawn.insert(request)),
-                    false => self.undrawn += 1,
-                }
-                drawn
-            }
-            What::Answered(_) | What::GivenUp => {
-                self.answered += 1;
-                self.drawn.remove(&request)
-            }
-            _ => self.drawn.contains(&request),
-        }
-    }
-}
-
-/// A letter for each kind, and what it says more.
-fn kind(what: What) -> (char, u16) {
-    match what {
-        What::Accepted => ('a', 0),
-        What::Started(nth) => ('s', nth),
-        What::Ended(nth) => ('e', nth),
-        What::Failed(nth) => ('f', nth),
-        What::Answered(status) => ('z', status),
-        What::GivenUp => ('g', 0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::trace::file::tests::event;
-    use super::*;
-
-    #[test]
-    fn of_too_many_requests_some_are_drawn_from_end_to_end() {
-        let mut followed = Followed::default();
-        let mut new = 0;
-        let many = DRAWN as u32 + 10;
-        let drawn = |followed: &mut Followed, new: &mut usize, what| {
-            (0..many)
-                .filter(|n| followed.count(1, &event(1, *n, what), new))
-                .collect::<Vec<_>>()
-        };
-        let accepted = drawn(&mut followed, &mut new, What::Accepted);
-        assert_eq!(accepted.len(), DRAWN);
-        let started = drawn(&mut followed, &mut new, What::Started(0));
-        assert_eq!(started, accepted);
-        let answered = drawn(&mut followed, &mut new, What::Answered(200));
-        assert_eq!(answered, accepted);
-        assert_eq!(followed.undrawn, 10);
-        let many = u64::from(many);
-        assert_eq!((followed.accepted, followed.answered), (many, many));
-        assert!(followed.drawn.is_empty());
     }
 }

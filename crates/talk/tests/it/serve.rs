@@ -126,6 +126,45 @@ fn a_hammered_request_grows_on_the_page_while_it_is_in_hand() {
 }
 
 #[test]
+fn what_a_killed_worker_had_in_hand_is_lost() {
+    let live = Live::start(&["basic"]);
+    let url = format!("http://127.0.0.1:{}/", live.port);
+    let Some(page) = Page::open(&url) else {
+        return;
+    };
+    page.wait_for("document.querySelector('#line').textContent === 'live'");
+    page.value(
+        "const select = document.querySelector('#window');\
+         select.options[0].value = '1';\
+         select.selectedIndex = 0;\
+         select.dispatchEvent(new Event('change'))",
+    );
+    page.click("[data-hammer=basic]");
+    let open = "document.querySelector('[data-d=basic] rect.r[data-open]')";
+    page.wait_for(&format!("!!{open}"));
+    let who = "document.querySelector('[data-d=basic] .who').textContent";
+    let told = page.text(who);
+    let pid = told.split_once(" pid ").and_then(|(_, rest)| {
+        let (pid, _) = rest.split_once(',')?;
+        pid.parse().ok()
+    });
+    send(
+        pid.unwrap_or_else(|| panic!("no pid in {told}")),
+        Signal::SIGKILL,
+    );
+    let counts = "document.querySelector('.counts').textContent";
+    page.wait_for(&format!("{counts}.includes('1 lost with a worker')"));
+    let text = page.text(counts);
+    assert!(!text.starts_with("2 in hand"), "{text}");
+    // Its lane goes once nothing of it is to be seen.
+    page.wait_for(&format!(
+        "![...document.querySelectorAll('.who')]\
+         .some((who) => who.textContent.includes(`{told}`))",
+    ));
+    page.nothing_went_wrong();
+}
+
+#[test]
 fn only_its_own_page_may_press_a_button() {
     let live = Live::start(&["basic"]);
     let host = format!("host: 127.0.0.1:{}", live.port);
