@@ -17,7 +17,7 @@ const DRAWN: usize = 100;
 
 /// What became of a deployment's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-struct Counts {
+pub(super) struct Counts {
     accepted: u64,
     answered: u64,
     in_hand: usize,
@@ -30,7 +30,7 @@ struct Counts {
 pub(super) struct Followed {
     traces: PathBuf,
     began: u64,
-    counts: Counts,
+    pub(super) counts: Counts,
     lives: Vec<Life>,
 }
 
@@ -134,7 +134,7 @@ impl Followed {
 }
 
 /// The milliseconds between two moments.
-fn since(began: u64, moment: u64) -> f64 {
+pub(super) fn since(began: u64, moment: u64) -> f64 {
     moment.saturating_sub(began) as f64 / 1e6
 }
 

@@ -223,25 +223,38 @@
     figures.set(node.dataset.d, new Figure(node));
   }
 
-  const news = new EventSource("/news");
-  news.onopen = () => {
-    line.textContent = "live";
-    // What happened meanwhile is not known.
-    for (const figure of figures.values()) figure.forget();
+  // It may be another server than before, with another clock, and what
+  // happened meanwhile is not known.
+  const begin = (data) => {
+    const told = JSON.parse(data);
+    offset = performance.now() - told.now;
+    for (const { d, counts, hammering } of told.all) {
+      const figure = figures.get(d);
+      if (!figure) continue;
+      figure.forget();
+      figure.count(counts);
+      figure.tell("");
+      figure.button.disabled = hammering;
+    }
   };
+  const news = new EventSource("/news");
   news.onerror = () => { line.textContent = "not connected"; };
-  news.addEventListener("behind", () => {
+  news.addEventListener("begin", ({ data }) => {
+    line.textContent = "live";
+    begin(data);
+  });
+  news.addEventListener("behind", ({ data }) => {
     line.textContent = "live; some of it was too fast for this page";
-    for (const figure of figures.values()) figure.forget();
+    begin(data);
   });
   news.onmessage = ({ data }) => {
     const told = JSON.parse(data);
     const figure = figures.get(told.d);
     if (!figure) return;
     if (told.wrong !== undefined) return figure.tell(told.wrong, true);
-    if (told.hammered !== undefined) {
-      figure.tell(told.hammered);
-      figure.button.disabled = false;
+    if (told.hammering !== undefined) {
+      figure.tell(told.hammered ?? "");
+      figure.button.disabled = told.hammering;
       return;
     }
     offset = Math.min(offset, performance.now() - told.now);

@@ -3,8 +3,8 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
-use super::followed::Followed;
+use super::followed::{Counts, Followed, since};
 use crate::catalogue::{CONCURRENCY, Deployment};
 use crate::measure;
 use crate::trace::file;
@@ -33,6 +33,8 @@ pub(super) struct Shown {
     concurrency: usize,
     traces: PathBuf,
     hammered: AtomicBool,
+    /// For those who begin to look.
+    counts: Mutex<Counts>,
 }
 
 impl Shown {
@@ -52,7 +54,13 @@ impl Shown {
             concurrency: largest.map_or(CONCURRENCY, |run| run.concurrency),
             traces,
             hammered: AtomicBool::new(false),
+            counts: Mutex::default(),
         }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // They are written whole.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,6 +94,19 @@ impl Feed {
         self.news.subscribe()
     }
 
+    /// How everything is now, for who knows nothing of it.
+    pub(super) fn snapshot(&self) -> String {
+        let all = self.shown.iter().map(|shown| {
+            json!({
+                "d": shown.name,
+                "counts": *shown.counts(),
+                "hammering": shown.hammered.load(Ordering::Relaxed),
+            })
+        });
+        let all: Vec<_> = all.collect();
+        json!({"now": since(self.began, file::now()), "all": all}).to_string()
+    }
+
     /// Ends what is under way.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -102,6 +123,7 @@ impl Feed {
                 match followed.news() {
                     Ok(Some(mut news)) => {
                         news["d"] = shown.name.as_str().into();
+                        *shown.counts() = followed.counts;
                         self.tell(&news);
                     }
                     Ok(None) => {}
@@ -130,9 +152,15 @@ impl Feed {
         }
         thread::spawn(move || {
             let shown = &self.shown[at];
+            // The button may have been another page's.
+            self.tell(&json!({"d": shown.name, "hammering": true}));
             let told = self.hammered(shown);
             shown.hammered.store(false, Ordering::Relaxed);
-            self.tell(&json!({"d": shown.name, "hammered": told}));
+            self.tell(&json!({
+                "d": shown.name,
+                "hammering": false,
+                "hammered": told,
+            }));
         });
         Ok(())
     }

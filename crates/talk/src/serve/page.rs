@@ -91,7 +91,7 @@ fn figure(shown: &Shown) -> Markup {
                 }
             }
             p.told role="status" {
-                span.counts { "No request yet." }
+                span.counts {}
                 " " span.outcome {}
             }
             div.plot {}

@@ -18,7 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::runtime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
@@ -145,17 +145,23 @@ async fn page(State(feed): State<Arc<Feed>>) -> Response {
 async fn news(
     State(feed): State<Arc<Feed>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    // Before the snapshot is taken, lest something falls between the two.
     let receiver = feed.subscribe();
-    let stream = stream::unfold(receiver, |mut receiver| async {
+    let begin = Event::default().event("begin").data(feed.snapshot());
+    let news = stream::unfold((feed, receiver), |(feed, mut receiver)| async {
         let event = match receiver.recv().await {
             Ok(news) => Event::default().data(&*news),
             // It was too slow, and begins afresh.
-            Err(RecvError::Lagged(_)) => Event::default().event("behind"),
+            Err(RecvError::Lagged(_)) => {
+                receiver = receiver.resubscribe();
+                Event::default().event("behind").data(feed.snapshot())
+            }
             Err(RecvError::Closed) => return None,
         };
-        Some((Ok(event), receiver))
+        Some((Ok(event), (feed, receiver)))
     });
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    let begin = stream::iter([Ok(begin)]);
+    Sse::new(begin.chain(news)).keep_alive(KeepAlive::default())
 }
 
 async fn hammer(

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::bench::free_base;
 use crate::browser::Page;
@@ -15,6 +16,7 @@ use crate::server::{run, send, wait_until};
 /// `talk serve`, which runs until this is dropped.
 struct Live {
     child: Child,
+    base: u16,
     port: u16,
     _stdout: BufReader<ChildStdout>,
 }
@@ -22,9 +24,14 @@ struct Live {
 impl Live {
     #[track_caller]
     fn start(names: &[&str]) -> Self {
+        Self::at(free_base(), 0, names)
+    }
+
+    #[track_caller]
+    fn at(base: u16, page: u16, names: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_talk"))
-            .arg(format!("--port-base={}", free_base()))
-            .args(["serve", "--page", "0"])
+            .arg(format!("--port-base={base}"))
+            .args(["serve", "--page", &page.to_string()])
             .args(names)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -40,6 +47,7 @@ impl Live {
         let port = port.unwrap_or_else(|| panic!("no page: {line}"));
         Self {
             child,
+            base,
             port,
             _stdout: stdout,
         }
@@ -123,6 +131,59 @@ fn a_hammered_request_grows_on_the_page_while_it_is_in_hand() {
         assert_eq!(page.value(wider), false, "at {width} it does not fit");
     }
     page.nothing_went_wrong();
+}
+
+#[test]
+fn a_page_goes_on_with_a_server_that_was_started_again() {
+    let names = ["basic", "coroutine"];
+    let live = Live::start(&names);
+    let (base, port) = (live.base, live.port);
+    let Some(page) = Page::open(&format!("http://127.0.0.1:{port}/")) else {
+        return;
+    };
+    page.wait_for("document.querySelector('#line').textContent === 'live'");
+    // It does not end, and the next server knows nothing of it.
+    page.click("[data-hammer=basic]");
+    page.wait_for("!!document.querySelector('[data-d=basic] rect.r')");
+    drop(live);
+    page.wait_for("document.querySelector('#line').textContent !== 'live'");
+    let _live = Live::at(base, port, &names);
+    page.wait_for("document.querySelector('#line').textContent === 'live'");
+    let told = "document.querySelector('[data-d=basic] .told').textContent";
+    assert_eq!(page.text(told).trim(), "No request yet.");
+    page.wait_for("!document.querySelector('[data-hammer=basic]').disabled");
+    page.click("[data-hammer=coroutine]");
+    // In the window that is shown, that is.
+    page.wait_for(
+        "[...document.querySelectorAll('[data-d=coroutine] rect.r')]\
+         .some((rect) => {\
+             const box = rect.ownerSVGElement.viewBox.baseVal;\
+             const x = rect.x.baseVal.value;\
+             return x > box.x && x < box.x + box.width;\
+         })",
+    );
+}
+
+#[test]
+fn who_begins_to_look_is_told_how_it_is() {
+    let live = Live::start(&["basic"]);
+    let host = format!("host: 127.0.0.1:{}", live.port);
+    let origin = format!("origin: http://127.0.0.1:{}", live.port);
+    let pressed = live.status("POST /hammer/basic", &[&host, &origin]);
+    assert_eq!(pressed, 202);
+    wait_until("a request that is told of at once", || {
+        let stream = http::connect(live.port);
+        write!(&stream, "GET /news HTTP/1.1\r\n{host}\r\n\r\n").unwrap();
+        let lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let mut lines = lines.skip_while(|line| line != "event: begin");
+        let data = lines.nth(1).unwrap();
+        let told = data.strip_prefix("data: ").unwrap();
+        let told: Value = serde_json::from_str(told).unwrap();
+        let basic = &told["all"][0];
+        assert_eq!(basic["d"], "basic");
+        assert_eq!(basic["hammering"], true, "{told}");
+        basic["counts"]["in_hand"] == 1
+    });
 }
 
 #[test]
