@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::trace::file::{self, Event, Reader, Thread, What};
 
 /// New requests of a deployment that are drawn in a period; what goes beyond
-/// is counted only.
-const DRAWN: usize = 100;
+/// is counted only. No button asks for more at a time.
+const DRAWN: usize = 200;
 
 /// What became of a deployment's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
