@@ -8,10 +8,13 @@
   const tip = one("#tip");
   const figures = new Map();
   let span = 30000;
-  let paused = false;
   // What is to be added to the server's clock to have ours.
   let offset = Infinity;
   const now = () => performance.now() - offset;
+  // The moment that is shown, where the page does not go on with time.
+  let held = null;
+  // Whether something was not drawn, since nobody could see it.
+  let missed = false;
 
   class Lane {
     constructor(figure, id, [worker, pid, tid, name]) {
@@ -56,11 +59,14 @@
       return rect;
     }
 
-    drop(from) {
+    // Drops what is out of the window that is shown, and, where that is
+    // held, out of the one that would be shown else.
+    drop(shown, at) {
       for (const rect of [...this.svg.children]) {
-        const end = Number(rect.getAttribute("x"))
-          + Number(rect.getAttribute("width"));
-        if (!rect.dataset.open && end < from) rect.remove();
+        const begin = Number(rect.getAttribute("x"));
+        const end = begin + Number(rect.getAttribute("width"));
+        const seen = end >= shown - span && begin <= shown;
+        if (!rect.dataset.open && !seen && end < at - span) rect.remove();
       }
       if (!this.svg.children.length) this.rows = [];
     }
@@ -121,12 +127,11 @@
       node.classList.toggle("bad", bad);
     }
 
-    draw(at) {
+    draw(shown, at) {
       for (const rect of all("rect[data-open]", this.node)) end(rect, at);
-      if (paused) return;
       for (const [id, lane] of this.lanes) {
-        lane.drop(at - span);
-        lane.show(at);
+        lane.drop(shown, at);
+        lane.show(shown);
         if (!lane.gone || lane.svg.children.length) continue;
         lane.node.remove();
         this.lanes.delete(id);
@@ -228,6 +233,7 @@
   const begin = (data) => {
     const told = JSON.parse(data);
     offset = performance.now() - told.now;
+    if (held !== null) held = now();
     for (const { d, counts, hammering } of told.all) {
       const figure = figures.get(d);
       if (!figure) continue;
@@ -259,14 +265,23 @@
     }
     offset = Math.min(offset, performance.now() - told.now);
     figure.count(told.counts);
+    // What is not drawn is not dropped either, and would pile up.
+    if (document.hidden) {
+      missed = true;
+      return;
+    }
     for (const event of told.events) figure.hear(event, told.lanes);
     for (const pid of told.gone) figure.gone(pid, told.now);
   };
 
   const draw = () => {
     if (Number.isFinite(offset) && !document.hidden) {
+      if (missed && held === null) {
+        for (const figure of figures.values()) figure.forget();
+        missed = false;
+      }
       const at = now();
-      for (const figure of figures.values()) figure.draw(at);
+      for (const figure of figures.values()) figure.draw(held ?? at, at);
     }
     if (calm.matches) setTimeout(draw, 500);
     else requestAnimationFrame(draw);
@@ -281,8 +296,8 @@
     for (const scale of all(".ago")) scale.textContent = ago;
   });
   one("#pause").addEventListener("click", ({ target }) => {
-    paused = !paused;
-    target.setAttribute("aria-pressed", String(paused));
+    held = held === null ? now() : null;
+    target.setAttribute("aria-pressed", String(held !== null));
   });
   for (const figure of figures.values()) {
     figure.button.addEventListener("click", async () => {
