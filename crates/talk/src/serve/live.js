@@ -15,6 +15,7 @@
   let held = null;
   // Whether something was not drawn, since nobody could see it.
   let missed = false;
+  let pointer = null;
 
   class Lane {
     constructor(figure, id, [worker, pid, tid, name]) {
@@ -282,9 +283,25 @@
       }
       const at = now();
       for (const figure of figures.values()) figure.draw(held ?? at, at);
+      // The bars move, though the pointer may not.
+      point();
     }
     if (calm.matches) setTimeout(draw, 500);
     else requestAnimationFrame(draw);
+  };
+
+  const point = () => {
+    const under = pointer && document.elementFromPoint(pointer.x, pointer.y);
+    const rect = under?.closest(".live rect[data-t]");
+    tip.hidden = !rect;
+    if (!rect) return;
+    if (tip.textContent !== rect.dataset.t) tip.textContent = rect.dataset.t;
+    const { width, height } = tip.getBoundingClientRect();
+    const left = Math.min(pointer.x + 12, innerWidth - width - 8);
+    const below = pointer.y + 16;
+    const top = below + height > innerHeight ? pointer.y - height - 8 : below;
+    tip.style.left = `${Math.max(8, left)}px`;
+    tip.style.top = `${top}px`;
   };
 
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -317,19 +334,13 @@
     });
   }
   for (const plot of all(".live .plot")) {
-    plot.addEventListener("pointermove", (event) => {
-      const rect = event.target.closest("rect[data-t]");
-      tip.hidden = !rect;
-      if (!rect) return;
-      tip.textContent = rect.dataset.t;
-      const { width, height } = tip.getBoundingClientRect();
-      const left = Math.min(event.clientX + 12, innerWidth - width - 8);
-      const below = event.clientY + 16;
-      const top = below + height > innerHeight
-        ? event.clientY - height - 8 : below;
-      tip.style.left = `${Math.max(8, left)}px`;
-      tip.style.top = `${top}px`;
+    plot.addEventListener("pointermove", ({ clientX: x, clientY: y }) => {
+      pointer = { x, y };
+      point();
     });
-    plot.addEventListener("pointerleave", () => { tip.hidden = true; });
+    plot.addEventListener("pointerleave", () => {
+      pointer = null;
+      tip.hidden = true;
+    });
   }
 })();
