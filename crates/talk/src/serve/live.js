@@ -75,9 +75,10 @@
     // A unit of height is a row.
     show(shown) {
       const rows = Math.max(this.rows.length, 1);
-      const height = Math.min(18, Math.max(3, 120 / rows)) * rows;
+      const height = Math.min(18, Math.max(3, 120 / rows));
       this.svg.setAttribute("viewBox", `${shown - span} 0 ${span} ${rows}`);
-      this.svg.setAttribute("height", height);
+      this.svg.setAttribute("height", height * rows);
+      this.svg.classList.toggle("tall", height > 8);
     }
   }
 
