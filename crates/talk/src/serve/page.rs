@@ -90,11 +90,12 @@ fn figure(shown: &Shown) -> Markup {
                     span.unseen { " at " (name) }
                 }
             }
-            p.told role="status" {
-                span.counts {}
-                " " span.outcome {}
+            // What changes all the time is not read aloud.
+            p.told {
+                span.counts {} " " span.outcome role="status" {}
             }
-            div.plot {}
+            div.plot role="group"
+                aria-label={ "Requests of " (name) ", as they come" } {}
             p.scale { span.ago { "30 s ago" } span { "now" } }
         }
     }
