@@ -18,7 +18,7 @@ use crate::trace::timeline::Timeline;
 use crate::verdict::Fault;
 
 /// Raised when a field changes its meaning, comes or goes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// All of a bench. Times are in seconds and sizes in bytes.
 #[derive(Debug, Deserialize, Serialize)]

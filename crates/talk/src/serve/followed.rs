@@ -99,7 +99,7 @@ impl Followed {
             }
             let Reader { worker, pid, .. } = life.reader;
             let lane = format!("{pid}.{}", event.thread);
-            let (kind, more) = kind(event.what);
+            let (kind, more) = kind(event.what, self.counts.accepted);
             told.push(json!([
                 kind,
                 lane,
@@ -173,14 +173,15 @@ impl Life {
     }
 }
 
-/// A letter for each kind, and what it says more.
-fn kind(what: What) -> (char, u16) {
+/// A letter for each kind, and what it says more: of a request that is new,
+/// the number that it has on the page.
+fn kind(what: What, accepted: u64) -> (char, u64) {
     match what {
-        What::Accepted => ('a', 0),
-        What::Started(nth) => ('s', nth),
-        What::Ended(nth) => ('e', nth),
-        What::Failed(nth) => ('f', nth),
-        What::Answered(status) => ('z', status),
+        What::Accepted => ('a', accepted),
+        What::Started(nth) => ('s', nth.into()),
+        What::Ended(nth) => ('e', nth.into()),
+        What::Failed(nth) => ('f', nth.into()),
+        What::Answered(status) => ('z', status.into()),
         What::GivenUp => ('g', 0),
     }
 }
@@ -211,6 +212,8 @@ mod tests {
         assert_eq!(drawn.len(), 3 * DRAWN);
         assert_eq!(drawn[..DRAWN], drawn[DRAWN..2 * DRAWN]);
         assert_eq!(drawn[..DRAWN], drawn[2 * DRAWN..]);
+        let numbers = told[..DRAWN].iter().filter_map(|a| a[4].as_u64());
+        assert!(numbers.eq(1..=DRAWN as u64), "{told:?}");
         let counts = Counts {
             accepted: many.into(),
             answered: many.into(),

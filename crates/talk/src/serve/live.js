@@ -142,13 +142,13 @@
 
     hear([kind, laneId, id, at, more], lanes) {
       const lane = this.lane(laneId, lanes);
-      const number = id.split(".")[1];
       if (kind === "a") {
         const row = lane.take();
-        const rect = lane.rect("r", at, row, 0.9, `request ${number}`);
+        const rect = lane.rect("r", at, row, 0.9, `request ${more}`);
         rect.dataset.open = "1";
         this.requests.set(id, {
-          lane, row, rect, number, calls: [], open: 0, idle: at, strips: [],
+          lane, row, rect, number: more, calls: [], open: 0, idle: at,
+          strips: [],
         });
         return;
       }

@@ -42,7 +42,7 @@ pub(crate) struct Lane {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(from = "RequestRow", into = "RequestRow")]
 pub(crate) struct Request {
-    /// Its number in its process.
+    /// Its place in the order in which they were accepted, from 1 on.
     pub(crate) number: u32,
     pub(crate) lane: usize,
     pub(crate) begin: u64,
@@ -177,6 +177,10 @@ impl Timeline {
             }
         }
         timeline.requests.sort_by_key(|request| request.begin);
+        // What the app calls them is apart for each of its processes.
+        for (number, request) in (1..).zip(&mut timeline.requests) {
+            request.number = number;
+        }
         timeline.recorded = timeline.requests.len();
         timeline.sort_lanes();
         timeline.most_at_once = timeline.most_at_once();
@@ -346,12 +350,14 @@ mod tests {
                 event(1_000, 1, What::Accepted),
                 event(5_000, 1, What::Answered(200)),
                 event(6_000, 2, What::Accepted),
+                event(7_000, 6, What::Accepted),
             ])],
             3_000,
             9_000,
         );
-        assert_eq!(timeline.requests.len(), 1);
-        assert_eq!(timeline.requests[0].number, 2);
+        let requests = timeline.requests.iter();
+        let numbers: Vec<_> = requests.map(|r| (r.number, r.begin)).collect();
+        assert_eq!(numbers, [(1, 3), (2, 4)]);
     }
 
     #[test]

@@ -148,11 +148,11 @@ fn results_that_are_broken_or_of_others_are_refused_in_one_line() {
     let page = folder.path().join("report.html");
     for (text, why) in [
         ("", "no results of a bench"),
-        ("{\"version\": 2, \"rows\": [", "no results of a bench"),
+        ("{\"version\": 3, \"rows\": [", "no results of a bench"),
         ("[1, 2]", "no results of a bench"),
         ("{\"name\": \"mine\"}", "no results of a bench"),
-        ("{\"version\": 1, \"rows\": []}", "they are of version 1"),
-        ("{\"version\": 2, \"rows\": []}", "no whole results"),
+        ("{\"version\": 2, \"rows\": []}", "they are of version 2"),
+        ("{\"version\": 3, \"rows\": []}", "no whole results"),
     ] {
         fs::write(&results, text).unwrap();
         let output = report(&results, &page);
