@@ -97,20 +97,16 @@ fn summary(row: &Row, timeline: &Timeline) -> String {
         many => format!("{many} threads"),
     };
     format!(
-        "{} took {} s, at most {} at once, on {of}",
+        "{} took {} s, at most {} at once, on {of}{}",
         match timeline.recorded {
             1 => "1 request".to_owned(),
             many => format!("{many} requests"),
         },
         seconds(timeline.length()),
         timeline.most_at_once,
-    )
-    .replace(
-        "took",
-        if row.summary.is_some() {
-            "took"
-        } else {
-            "(refused) took"
+        match row.summary {
+            Some(_) => "",
+            None => "; the run was refused",
         },
     )
 }

@@ -16,6 +16,8 @@ const POINTS: usize = 200;
 /// microseconds from its start.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Timeline {
+    /// When the recording ended.
+    pub(crate) until: u64,
     /// Requests that were recorded.
     pub(crate) recorded: usize,
     /// Events that were recorded and overwritten by later ones.
@@ -139,8 +141,11 @@ impl Timeline {
     /// What was recorded of the requests that were accepted within these
     /// moments.
     pub(crate) fn of(records: Vec<Record>, from: u64, to: u64) -> Self {
-        let mut timeline = Self::default();
         let since = |moment: u64| moment.saturating_sub(from) / 1000;
+        let mut timeline = Self {
+            until: since(to),
+            ..Self::default()
+        };
         for record in records {
             timeline.lost += record.lost;
             let first_lane = timeline.lanes.len();
@@ -196,9 +201,11 @@ impl Timeline {
         self
     }
 
-    /// When the last of the requests ended.
+    /// When the last of the requests ended; one whose end was not recorded
+    /// may have gone on as long as the recording.
     pub(crate) fn length(&self) -> u64 {
-        let ends = self.requests.iter().filter_map(Request::ended);
+        let requests = self.requests.iter();
+        let ends = requests.map(|r| r.ended().unwrap_or(self.until));
         let last = self.answered.last().map(|(moment, _)| *moment);
         ends.chain(last).max().unwrap_or(0)
     }
@@ -341,6 +348,7 @@ mod tests {
         assert_eq!(two.calls[0].end, Some((5, false)));
         assert_eq!((timeline.recorded, timeline.most_at_once), (2, 2));
         assert_eq!(timeline.answered, [(6, 1)]);
+        assert_eq!(timeline.length(), 8, "as long as one may have gone on");
     }
 
     #[test]
