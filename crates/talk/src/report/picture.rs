@@ -97,9 +97,7 @@ fn at(moment: u64, length: f64) -> f64 {
 /// A line where each request begins, to tell it from the one before.
 fn begins(laid: &Laid<'_>, length: f64, y: f64, scale: f64) -> String {
     let bars = laid.bars.iter();
-    let bars = bars.filter(|bar| {
-        matches!(bar.kind, Kind::Request | Kind::Failed) && bar.height > 8.0
-    });
+    let bars = bars.filter(|bar| bar.kind == Kind::Request && bar.height > 8.0);
     let lines = bars.map(|bar| {
         let (x, top) = (at(bar.begin, length), y + bar.top * scale);
         format!("M{} {}v{}", px(x), px(top), px(bar.height * scale))
@@ -111,7 +109,8 @@ fn rectangle(bar: &Bar, length: f64, y: f64, scale: f64) -> Markup {
     let x = at(bar.begin, length);
     let width = at(bar.end, length) - x;
     let class = match bar.kind {
-        Kind::Request | Kind::Open => "r",
+        Kind::Request => "r",
+        Kind::Open => "r o",
         Kind::Call => "c",
         Kind::Own => "w",
         Kind::Failed | Kind::FailedCall => "f",

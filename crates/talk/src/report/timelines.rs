@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 use super::layout::{Bar, Kind, Laid, lay_out};
 use super::{drawn, model};
 use crate::results::{Results, Row};
-use crate::trace::timeline::Timeline;
+use crate::trace::timeline::{End, Timeline};
 
 pub(crate) fn section(results: &Results) -> Markup {
     let rows = drawn(results);
@@ -22,7 +22,7 @@ pub(crate) fn section(results: &Results) -> Markup {
                 "in hand. All deployments share one axis. The apps recorded "
                 "this themselves while they were measured."
             }
-            (key())
+            (key(fails(&rows)))
             @if rows.is_empty() {
                 p { "No run was recorded." }
             } @else {
@@ -52,8 +52,19 @@ pub(crate) fn section(results: &Results) -> Markup {
     }
 }
 
-/// What the shades of a bar mean.
-pub(crate) fn key() -> Markup {
+/// Whether some request of these rows did not end well.
+fn fails(rows: &[&Row]) -> bool {
+    let seen = rows.iter().filter_map(|row| row.seen.as_ref());
+    let mut requests = seen.flat_map(|seen| &seen.timeline.requests);
+    requests.any(|request| {
+        let calls = request.calls.iter();
+        let mut ends = calls.filter_map(|call| call.end);
+        !matches!(request.end, End::At(_, 200)) || ends.any(|(_, well)| !well)
+    })
+}
+
+/// What the shades of a bar mean; of failures, where there may be any.
+pub(crate) fn key(fails: bool) -> Markup {
     html! {
         ul.key {
             li { span.swatch.request {} "a request in hand" }
@@ -62,6 +73,10 @@ pub(crate) fn key() -> Markup {
             li { span.swatch.own {}
                  "no call under way: the app works, or the request waits "
                  "for its turn" }
+            @if fails {
+                li { span.swatch.failed {}
+                     "failed; dashed: its end was not recorded" }
+            }
         }
     }
 }
@@ -163,9 +178,7 @@ fn rectangle(bar: &Bar) -> Markup {
 /// A line where each request begins, but in rows too low for one.
 fn begins(laid: &Laid<'_>) -> String {
     let bars = laid.bars.iter();
-    let bars = bars.filter(|bar| {
-        matches!(bar.kind, Kind::Request | Kind::Failed) && bar.height > 8.0
-    });
+    let bars = bars.filter(|bar| bar.kind == Kind::Request && bar.height > 8.0);
     let lines = bars.map(|bar| {
         let (x, top) = (millis(bar.begin), short(bar.top));
         format!("M{x} {top}v{}", short(bar.height))

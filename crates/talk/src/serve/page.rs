@@ -52,7 +52,7 @@ fn timelines(shown: &[Shown]) -> Markup {
                 "recorded by the app itself. Press a button, or send requests "
                 "of your own."
             }
-            (report::key())
+            (report::key(true))
             div.zoom role="toolbar" aria-label="Window" {
                 label for="window" { "The last" }
                 select #window {

@@ -112,6 +112,9 @@ fn text_of_others_stays_text() {
     for row in rows {
         row["measurements"] = json!([reasons]);
         row["summary"] = Value::Null;
+        let seen = &mut row["seen"];
+        // The status of a request.
+        seen["timeline"]["requests"][0][4] = 500.into();
         for field in ["deployment", "model", "run"] {
             row[field] = hostile.into();
         }
@@ -131,6 +134,7 @@ fn text_of_others_stays_text() {
     assert_eq!(html.matches("<script").count(), 1);
     assert!(!html.contains("<img"));
     assert!(html.contains("; the run was refused"));
+    assert!(html.contains("class=\"swatch failed\""));
     let Some(page) = Page::open_file(&page) else {
         return;
     };
