@@ -115,7 +115,7 @@ fn tell(name: &str, timeline: &Timeline) {
     say!(
         "{name}: {} requests in {:.3} s, at most {} at once, on {} threads",
         timeline.recorded,
-        timeline.length() as f64 / 1e6,
+        timeline.took() as f64 / 1e6,
         timeline.most_at_once,
         timeline.lanes.len(),
     );

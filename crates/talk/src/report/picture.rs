@@ -52,7 +52,7 @@ const STYLE: &str = include_str!("picture.css");
 
 fn title(deployments: &[(&str, &str, &Timeline)]) -> String {
     let told = deployments.iter().map(|(name, _, timeline)| {
-        let seconds = timeline.length() as f64 / 1e6;
+        let seconds = timeline.took() as f64 / 1e6;
         format!("{name}: {} requests in {seconds:.2} s", timeline.recorded)
     });
     told.collect::<Vec<_>>().join("; ")
@@ -74,7 +74,7 @@ fn group(
         y += laid.height * scale + 3.0;
     }
     let height = (y - top).max(30.0);
-    let seconds = timeline.length() as f64 / 1e6;
+    let seconds = timeline.took() as f64 / 1e6;
     let group = html! {
         g.(model(app, name)) {
             text.name x="12" y=(px(top + 13.0)) { (name) }

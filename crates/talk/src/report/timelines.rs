@@ -117,7 +117,7 @@ fn summary(row: &Row, timeline: &Timeline) -> String {
             1 => "1 request".to_owned(),
             many => format!("{many} requests"),
         },
-        seconds(timeline.length()),
+        seconds(timeline.took()),
         timeline.most_at_once,
         match row.summary {
             Some(_) => "",

@@ -210,6 +210,13 @@ impl Timeline {
         ends.chain(last).max().unwrap_or(0)
     }
 
+    /// How long the requests took, without what the hammer does before the
+    /// first.
+    pub(crate) fn took(&self) -> u64 {
+        let first = self.requests.first().map_or(0, |request| request.begin);
+        self.length().saturating_sub(first)
+    }
+
     /// Puts the lanes in the order of their names, and drops those that
     /// have nothing.
     fn sort_lanes(&mut self) {
@@ -349,6 +356,16 @@ mod tests {
         assert_eq!((timeline.recorded, timeline.most_at_once), (2, 2));
         assert_eq!(timeline.answered, [(6, 1)]);
         assert_eq!(timeline.length(), 8, "as long as one may have gone on");
+    }
+
+    #[test]
+    fn what_passes_before_the_first_request_is_no_time_of_theirs() {
+        let events = vec![
+            event(4_000, 1, What::Accepted),
+            event(7_000, 1, What::Answered(200)),
+        ];
+        let timeline = Timeline::of(vec![record(events)], 1_000, 9_000);
+        assert_eq!((timeline.length(), timeline.took()), (6, 3));
     }
 
     #[test]
