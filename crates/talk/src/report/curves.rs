@@ -95,13 +95,13 @@ pub(crate) fn over_time(results: &Results) -> Markup {
             "answers",
         ),
         (
-            "Memory",
+            "Memory of all workers",
             "Resident memory of all workers over time",
             curves(&rows, |seen| looks(seen, |_, bytes| bytes as f64 / 1e6)),
             "MB",
         ),
         (
-            "Threads",
+            "Threads of all workers",
             "Threads of all workers over time",
             curves(&rows, |seen| looks(seen, |threads, _| threads as f64)),
             "threads",
@@ -152,8 +152,8 @@ fn sizes(rows: &[&Row]) -> Markup {
                     th scope="col" { "deployment" }
                     th scope="col" .number { "answers" }
                     th scope="col" .number { "last after s" }
-                    th scope="col" .number { "most threads" }
-                    th scope="col" .number { "most MB" }
+                    th scope="col" .number { "most threads of all workers" }
+                    th scope="col" .number { "most MB of all workers" }
                 } }
                 tbody { @for row in rows {
                     @if let Some(seen) = &row.seen { tr {

@@ -54,7 +54,7 @@ const HEAD: [(&str, bool); 12] = [
     ("uWSGI today s", true),
     ("CPU ms/request", true),
     ("uWSGI CPU ms", true),
-    ("peak MB", true),
+    ("peak MB of a worker", true),
     ("uWSGI MB", true),
     ("processes × threads", true),
 ];
