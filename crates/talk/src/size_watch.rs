@@ -57,6 +57,8 @@ impl Watch {
         let start = Instant::now();
         let looks = thread::spawn(move || {
             let mut looks = Vec::new();
+            let mut ended = false;
+            // Once more at the end, or the curve would stop before it.
             loop {
                 let family = Family::of(master);
                 let moment = start.elapsed().as_micros();
@@ -67,10 +69,11 @@ impl Watch {
                         memory,
                     });
                 }
-                match stopped.recv_timeout(period) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    _ => return looks,
+                if ended {
+                    return looks;
                 }
+                ended = stopped.recv_timeout(period)
+                    != Err(RecvTimeoutError::Timeout);
             }
         });
         Self { stop, looks }

@@ -113,6 +113,10 @@ fn text_of_others_stays_text() {
         row["measurements"] = json!([reasons]);
         row["summary"] = Value::Null;
         let seen = &mut row["seen"];
+        let last = |points: &Value| points.as_array().unwrap().last().cloned();
+        let answered = last(&seen["timeline"]["answered"]).unwrap()[0].as_u64();
+        let looked = last(&seen["looks"]).unwrap()[0].as_u64();
+        assert!(looked >= answered, "not looked at to its end: {seen}");
         // The status of a request.
         seen["timeline"]["requests"][0][4] = 500.into();
         for field in ["deployment", "model", "run"] {
