@@ -73,7 +73,9 @@
         axis.replaceChildren();
         for (let at = Math.ceil(from / by) * by; at <= to; at += by) {
           const tick = document.createElement("span");
-          tick.style.left = `${((at - from) / length) * 100}%`;
+          const share = (at - from) / length;
+          tick.style.left = `${share * 100}%`;
+          tick.classList.toggle("late", share > 0.9);
           tick.textContent = label(at, by);
           axis.append(tick);
         }

@@ -204,9 +204,12 @@ fn axis(length: u64) -> Markup {
     html! {
         div.axis aria-hidden="true" {
             @for at in ticks {
-                span style=(PreEscaped(format!(
-                    "left:{:.3}%", at as f64 / length as f64 * 100.0
-                ))) { (at as f64 / 1e6) " s" }
+                @let share = at as f64 / length as f64 * 100.0;
+                // Right of its line, the text of a late one would be cut off.
+                span.late[share > 90.0]
+                    style=(PreEscaped(format!("left:{share:.3}%"))) {
+                    (at as f64 / 1e6) " s"
+                }
             }
         }
     }
@@ -259,5 +262,11 @@ mod tests {
             let first = step.to_string().replace('0', "");
             assert!(["1", "2", "5"].contains(&&*first), "{step}");
         }
+    }
+
+    #[test]
+    fn the_text_of_a_late_tick_is_left_of_it() {
+        let late = |length| axis(length).into_string().matches("late").count();
+        assert_eq!((late(2_516_000), late(2_900_000)), (1, 0));
     }
 }
