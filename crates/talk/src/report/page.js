@@ -55,10 +55,8 @@
       const decade = 10 ** Math.floor(Math.log10(rough));
       return [1, 2, 5, 10].map((n) => n * decade).find((n) => n >= rough);
     };
-    const label = (ms, by) => {
-      const digits = Math.max(0, 3 - Math.floor(Math.log10(by)));
-      return `${Number((ms / 1000).toFixed(digits))} s`;
-    };
+    // Decimals of seconds that tell moments apart that lie so many ms apart.
+    const digits = (by) => Math.max(0, 3 - Math.floor(Math.log10(by)));
     const show = (a, b) => {
       const length = Math.min(Math.max(b - a, shortest), whole);
       from = Math.min(Math.max(a, 0), whole - length);
@@ -76,12 +74,13 @@
           const share = (at - from) / length;
           tick.style.left = `${share * 100}%`;
           tick.classList.toggle("late", share > 0.9);
-          tick.textContent = label(at, by);
+          tick.textContent = `${Number((at / 1000).toFixed(digits(by)))} s`;
           axis.append(tick);
         }
       }
-      one("#window").textContent =
-        `${(from / 1000).toFixed(3)} – ${(to / 1000).toFixed(3)} s`;
+      const [begin, end] = [from, to].map((ms) =>
+        (ms / 1000).toFixed(Math.max(3, digits(by))));
+      one("#window").textContent = `${begin} – ${end} s`;
       tip.hidden = true;
     };
     const zoom = (by, around = (from + to) / 2) => {
