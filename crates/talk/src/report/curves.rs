@@ -116,11 +116,15 @@ pub(crate) fn over_time(results: &Results) -> Markup {
                 "times a run, and at most twenty times a second."
             }
             @for (title, told, curves, unit) in plots {
+                @let y_ticks = ticks(top(&curves)).into_iter();
+                // There is no half of a thread.
+                @let y_ticks = y_ticks
+                    .filter(|tick| unit == "MB" || tick.fract() == 0.0);
                 @let axes = Axes {
                     x: "seconds",
                     y: unit,
                     x_ticks: ticks(seconds),
-                    y_ticks: ticks(top(&curves)),
+                    y_ticks: y_ticks.collect(),
                     x_label: number,
                     y_label: number,
                     x_from: 0.0,

@@ -60,7 +60,7 @@ pub(crate) struct Axes {
 
 /// Round numbers from zero on that reach past `to`.
 pub(crate) fn ticks(to: f64) -> Vec<f64> {
-    let rough = (to / 5.0).max(1e-6);
+    let rough = (to / 6.0).max(1e-6);
     let decade = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade);
     let step = steps.into_iter().find(|step| *step >= rough);
@@ -321,6 +321,7 @@ mod tests {
     #[test]
     fn ticks_are_round_and_reach_past_the_end() {
         assert_eq!(ticks(25.0), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]);
+        assert_eq!(ticks(25.1).len(), 7);
         assert_eq!(ticks(200.0).last(), Some(&200.0));
         assert!(ticks(0.0).len() > 1);
     }
