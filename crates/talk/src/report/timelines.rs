@@ -38,7 +38,8 @@ pub(crate) fn section(results: &Results) -> Markup {
                     output #window { "0 – " (seconds(length)) " s" }
                 }
                 p.hint {
-                    "Drag over a timeline to zoom into it. With the keyboard: "
+                    "Drag over a timeline to zoom into it, or turn the wheel "
+                    "with " kbd { "Ctrl" } " held. With the keyboard: "
                     kbd { "+" } " " kbd { "−" } " " kbd { "←" } " "
                     kbd { "→" } " " kbd { "0" } ", and " kbd { "↓" } " "
                     kbd { "↑" } " to step through what is drawn."

@@ -53,6 +53,9 @@ fn timelines(shown: &[Shown]) -> Markup {
                 "of your own."
             }
             (report::key(true))
+            noscript {
+                p.refused { "Nothing is drawn here without JavaScript." }
+            }
             div.zoom role="toolbar" aria-label="Window" {
                 label for="window" { "The last" }
                 select #window {
