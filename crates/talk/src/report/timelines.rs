@@ -108,18 +108,18 @@ fn figure(row: &Row, length: u64) -> Markup {
 }
 
 fn summary(row: &Row, timeline: &Timeline) -> String {
-    let of = match timeline.lanes.len() {
-        1 => "one thread".to_owned(),
-        many => format!("{many} threads"),
-    };
     format!(
-        "{} took {} s, at most {} at once, on {of}{}",
+        "{} took {} s, at most {} at once; {} took part{}",
         match timeline.recorded {
             1 => "1 request".to_owned(),
             many => format!("{many} requests"),
         },
         seconds(timeline.took()),
         timeline.most_at_once,
+        match timeline.lanes.len() {
+            1 => "one of its threads".to_owned(),
+            many => format!("{many} of its threads"),
+        },
         match row.summary {
             Some(_) => "",
             None => "; the run was refused",
