@@ -4,6 +4,7 @@
 
 mod browser;
 mod http;
+mod interrupted;
 mod scale;
 mod server;
 
