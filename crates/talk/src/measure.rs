@@ -19,6 +19,7 @@ use crate::trace::timeline::Timeline;
 
 /// How long one request may take: with basic, fifty queue for a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
+const UNRECORDED: &str = "the app recorded none of its requests";
 
 /// All that was seen of one run.
 #[derive(Clone, Debug)]
@@ -106,6 +107,9 @@ impl Subject<'_> {
         evidence.threads = family.threads();
         let records = file::read(self.traces)?;
         evidence.timeline = Timeline::of(records, began, ended);
+        if evidence.timeline.recorded == 0 {
+            evidence.flaws.push(UNRECORDED.to_owned());
+        }
         evidence.looks = looks;
         Ok(evidence)
     }

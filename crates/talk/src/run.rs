@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Runs one deployment until the user wants to stop.
 pub(crate) fn run(site: &Site, options: &Run) -> Result<()> {
     let deployment = site.catalogue.deployment(&options.name)?;
-    site.build_apps()?;
+    site.build_servers()?;
 
     let interrupt = Interrupt::block()?;
     let backend = backend(site, options, &interrupt)?;

@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Runs all until the user wants to stop.
 pub(crate) fn run_all(site: &Site, options: &RunAll) -> Result<()> {
     let deployments = site.catalogue.select(&options.names)?;
-    site.build_apps()?;
+    site.build_servers()?;
 
     let interrupt = Interrupt::block()?;
     let width = deployments.iter().map(|d| d.name.len()).max();

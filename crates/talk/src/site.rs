@@ -1,10 +1,11 @@
 //! Where things are: the workspace, its binaries, the ports.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
@@ -24,6 +25,8 @@ pub(crate) struct Site {
     binaries: PathBuf,
     pub(crate) catalogue: Catalogue,
     pub(crate) ports: Ports,
+    /// Locked while this has the notes to itself.
+    lock: OnceLock<File>,
 }
 
 impl Site {
@@ -39,6 +42,7 @@ impl Site {
             root,
             binaries: binaries.to_owned(),
             ports: Ports::from(port_base),
+            lock: OnceLock::new(),
         })
     }
 
@@ -46,10 +50,39 @@ impl Site {
         &self.root
     }
 
+    /// Builds the apps for a command that keeps notes. It takes them first:
+    /// another one on the same ports would empty them long before it found
+    /// that a port is taken.
+    pub(crate) fn build_apps(&self) -> Result<()> {
+        self.take_notes()?;
+        self.build_servers()
+    }
+
+    fn take_notes(&self) -> Result<()> {
+        let base = self.ports.base();
+        let notes = self.notes();
+        let lock = notes.join("lock");
+        let open =
+            || fs::create_dir_all(&notes).and_then(|()| File::create(&lock));
+        let file = open()
+            .with_context(|| format!("cannot write {}", lock.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "another talk uses the ports from {base}; stop it or give \
+                 another --port-base"
+            ),
+            Err(TryLockError::Error(error)) => Err(error)
+                .with_context(|| format!("cannot lock {}", lock.display()))?,
+        }
+        self.lock.get_or_init(|| file);
+        Ok(())
+    }
+
     /// Builds the backend and all apps, whichever are needed: another set
     /// would build what they share with other features, and put binaries
     /// into the place of those that somebody else is about to start.
-    pub(crate) fn build_apps(&self) -> Result<()> {
+    pub(crate) fn build_servers(&self) -> Result<()> {
         let apps = self.catalogue.deployments.iter().map(|d| &*d.app);
         let mut apps: Vec<_> = apps.chain(["slow-backend"]).collect();
         apps.dedup();

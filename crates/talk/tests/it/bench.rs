@@ -367,21 +367,67 @@ fn what_is_missing_is_said_in_one_line() {
     }
 }
 
-#[test]
-fn a_bench_that_is_stopped_leaves_nothing() {
-    let output = TempDir::new().unwrap();
-    let mut child = talk(free_base(), &["bench", "basic", "--output"])
-        .arg(output.path())
+/// A bench whose first run is over, and the long one has begun.
+#[track_caller]
+fn bench_under_way(base: u16, output: &Path) -> (Child, String) {
+    let mut child = talk(base, &["bench", "basic", "--output"])
+        .arg(output)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Its first run is over, and the long one has begun.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
     while !text.contains("basic, curl") {
         assert_ne!(stderr.read_line(&mut text).unwrap(), 0, "{text}");
     }
+    // What it says from now on is read, lest it wait for a reader.
+    thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
+    (child, text)
+}
+
+#[test]
+fn two_on_the_same_ports_are_one_too_many() {
+    let (base, output) = (free_base(), TempDir::new().unwrap());
+    let (mut first, _) = bench_under_way(base, output.path());
+    // With a backend of its own: it is not the port that the first one has.
+    let backend = hasty_backend("200 OK").to_string();
+    let second = TempDir::new().unwrap();
+    let run = bench(base, second.path(), &["basic", "--backend", &backend]);
+    kill(Pid::from_raw(first.id() as i32), Signal::SIGINT).unwrap();
+    wait(&mut first);
+    let why = format!("talk: another talk uses the ports from {base}; ");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.starts_with(&why), "{}", run.stderr);
+}
+
+#[test]
+fn a_run_whose_record_is_gone_is_refused() {
+    let (base, output) = (free_base(), TempDir::new().unwrap());
+    let mut child = talk(base, &["bench", "async", "--quick", "--output"])
+        .arg(output.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("async, curl") {
+        assert_ne!(stderr.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    let target = Path::new(env!("CARGO_BIN_EXE_talk")).ancestors().nth(2);
+    let traces = format!("talk/{base}/async.traces");
+    fs::remove_dir_all(target.unwrap().join(traces)).unwrap();
+    while stderr.read_line(&mut text).unwrap() > 0 {}
+    assert_eq!(wait(&mut child), Some(1), "{text}");
+    let row = results(output.path())["rows"][1].to_string();
+    assert!(row.contains("recorded none of its requests"), "{row}");
+}
+
+#[test]
+fn a_bench_that_is_stopped_leaves_nothing() {
+    let output = TempDir::new().unwrap();
+    let (mut child, text) = bench_under_way(free_base(), output.path());
     let family = descendants(child.id());
     // Two masters, two workers of the backend, and one of basic.
     assert_eq!(family.len(), 5, "{text}");
