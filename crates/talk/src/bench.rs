@@ -31,6 +31,9 @@ struct Item<'a> {
 /// Whether every run was whole.
 pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
     let items = items(site, options)?;
+    // What was measured before stays until there is something to take its
+    // place.
+    put::make_folder(&options.output)?;
     site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
@@ -44,9 +47,6 @@ pub(crate) fn bench(site: &Site, options: &Bench) -> Result<bool> {
     let rows = items.iter().flat_map(rows).collect();
     let made = Made::here(site)?;
     let mut results = Results::new(made, options.quick, options.repeat, rows);
-    // Better now than after minutes; what was measured before stays until
-    // there is something to take its place.
-    put::check(&options.output)?;
     let total: Duration = items.iter().map(least).sum();
     let mut progress = Progress::new(total * options.repeat);
     // One time of all, then the next: a machine that is slow for a while

@@ -2,10 +2,11 @@
 //! until they are, since it may be of minutes that were measured.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 /// Puts `text` in the place of what is at `path`.
@@ -24,8 +25,28 @@ pub(crate) fn put_json(path: &Path, value: &impl Serialize) -> Result<()> {
     put(path, &(json + "\n"))
 }
 
-/// Fails where nothing can be put into a folder.
-pub(crate) fn check(folder: &Path) -> Result<()> {
+/// Fails where nothing can be put at `path`: better now than after minutes.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("cannot write {}: it is a folder", path.display());
+    }
+    match path.parent() {
+        _ if is_special(path) => Ok(()),
+        Some(folder) if folder != "" => check_folder(folder),
+        _ => check_folder(Path::new(".")),
+    }
+}
+
+/// Makes a folder that things can be put into, unless it is there.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error)
+            .with_context(|| format!("cannot make {}", folder.display())),
+        _ => check_folder(folder),
+    }
+}
+
+fn check_folder(folder: &Path) -> Result<()> {
     let part = part(&folder.join("results"));
     fs::write(&part, "")
         .and_then(|()| fs::remove_file(&part))
@@ -87,6 +108,37 @@ mod tests {
         put_json(&path, &[3]).unwrap();
         assert_eq!(read_to_string(before).unwrap(), "[\n  1,\n  2\n]\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "[\n  3\n]\n");
+    }
+
+    #[test]
+    fn a_place_is_checked_and_left_as_it_is() {
+        let folder = TempDir::new().unwrap();
+        let (path, gone) = (folder.path(), folder.path().join("gone"));
+        let why = |path: &Path| check(path).unwrap_err().to_string();
+        assert_eq!(
+            why(&gone.join("x")),
+            format!("cannot write to {}", gone.display())
+        );
+        assert_eq!(
+            why(path),
+            format!("cannot write {}: it is a folder", path.display())
+        );
+        check(&path.join("x")).unwrap();
+        check(Path::new("/dev/stdout")).unwrap();
+        check(Path::new("x.json")).unwrap();
+        assert_eq!(fs::read_dir(path).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_made_where_there_is_a_place_for_it() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("new");
+        make_folder(&path).unwrap();
+        make_folder(&path).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        make_folder(&path.join("one/two")).unwrap_err();
+        fs::write(path.join("file"), "").unwrap();
+        make_folder(&path.join("file")).unwrap_err();
     }
 
     #[test]

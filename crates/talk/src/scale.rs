@@ -18,7 +18,7 @@ use crate::catalogue::Deployment;
 use crate::interrupt::Interrupt;
 use crate::options::Scale;
 use crate::progress::Progress;
-use crate::put::put_json;
+use crate::put::{check, put_json};
 use crate::site::Site;
 
 use limits::Limits;
@@ -41,6 +41,7 @@ pub(crate) fn scale(site: &Site, options: &Scale) -> Result<bool> {
             );
         }
     }
+    options.json.as_deref().map_or(Ok(()), check)?;
     site.build_apps()?;
 
     let interrupt = Interrupt::block()?;

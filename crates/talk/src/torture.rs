@@ -29,11 +29,13 @@ use crate::interrupt::Interrupt;
 use crate::options::Torture;
 use crate::print::{note, say};
 use crate::progress::Progress;
+use crate::put::check;
 use crate::site::Site;
 
 /// Whether all held.
 pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     let deployments = site.catalogue.select(&options.names)?;
+    options.json.as_deref().map_or(Ok(()), check)?;
     site.build_apps()?;
 
     let interrupt = Interrupt::block()?;

@@ -8,10 +8,6 @@ mod chrome;
 pub(crate) mod file;
 pub(crate) mod timeline;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
 use self::timeline::Timeline;
@@ -23,13 +19,15 @@ use crate::interrupt::Interrupt;
 use crate::measure::{Evidence, Subject};
 use crate::options::Trace;
 use crate::print::{note, say};
-use crate::put::put;
+use crate::put::{check, put};
 use crate::site::Site;
 use crate::{report, verdict};
 
 /// Whether every run was whole.
 pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     let deployments = site.catalogue.select(&options.names)?;
+    check(&options.output)?;
+    options.svg.as_deref().map_or(Ok(()), check)?;
     site.build_apps()?;
 
     let interrupt = Interrupt::block()?;
@@ -64,7 +62,10 @@ pub(crate) fn trace(site: &Site, options: &Trace) -> Result<bool> {
     let all = timelines.iter();
     let all = all.map(|(deployment, timeline)| (&*deployment.name, timeline));
     let all: Vec<_> = all.collect();
-    write(&options.output, |to| chrome::write(to, &all))?;
+    let mut text = Vec::new();
+    chrome::write(&mut text, &all).context("no trace could be made")?;
+    let text = String::from_utf8(text).context("the trace is no text")?;
+    put(&options.output, &text)?;
     say!(
         "{} is for ui.perfetto.dev, or chrome://tracing",
         options.output.display()
@@ -126,16 +127,4 @@ fn tell(name: &str, timeline: &Timeline) {
             timeline.lost
         );
     }
-}
-
-fn write(
-    path: &Path,
-    contents: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
-) -> Result<()> {
-    let write = || {
-        let mut file = BufWriter::new(File::create(path)?);
-        contents(&mut file)?;
-        file.flush()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

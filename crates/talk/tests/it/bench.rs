@@ -213,6 +213,16 @@ fn bad_input_gets_one_line() {
     refused(&["bench", "--repeat=0"], 2, "--repeat");
     refused(&["bench", "--quik"], 2, "--quik");
     refused(&["--port-base=65535", "list"], 2, "--port-base");
+    let why = "cannot write to /nowhere: ";
+    refused(&["trace", "basic", "--output=/nowhere/t"], 1, why);
+    refused(&["trace", "basic", "--svg=/nowhere/t"], 1, why);
+    refused(&["torture", "basic", "--json=/nowhere/t"], 1, why);
+    refused(&["scale", "--json=/nowhere/t"], 1, why);
+    refused(
+        &["bench", "--output=/nowhere/t"],
+        1,
+        "cannot make /nowhere/t: ",
+    );
 }
 
 #[test]
