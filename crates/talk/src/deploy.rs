@@ -60,7 +60,7 @@ impl Server {
         command
             .args(arguments)
             .arg("--die-with-parent")
-            .env("NOTIFY_SOCKET", notify.path())
+            .env("NOTIFY_SOCKET", notify.name())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // Ctrl-C is for this process, which stops the others.
