@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::panic::resume_unwind;
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -85,16 +85,17 @@ pub(crate) fn ask_all() -> Result<(Vec<Status>, Vec<Unheard>)> {
     let sockets = fs::read_to_string("/proc/net/unix")
         .context("cannot tell which sockets there are: /proc/net/unix")?;
     let pids = pids(&sockets);
-    let answers: Vec<_> = thread::scope(|scope| {
+    let answers: io::Result<Vec<_>> = thread::scope(|scope| {
         let asked: Vec<_> = pids
             .into_iter()
-            .map(|pid| scope.spawn(move || ask(pid)))
+            .map(|pid| Builder::new().spawn_scoped(scope, move || ask(pid)))
             .collect();
         let answers = asked.into_iter().map(|asked| {
-            asked.join().unwrap_or_else(|panic| resume_unwind(panic))
+            Ok(asked?.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
         answers.collect()
     });
+    let answers = answers.context("cannot start a thread for each master")?;
     let mut heard = Vec::new();
     let mut unheard = Vec::new();
     for answer in answers {

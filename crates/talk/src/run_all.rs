@@ -1,7 +1,7 @@
 //! The backend and every deployment at once, to play with.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::thread;
+use std::thread::Builder;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -96,7 +96,7 @@ fn prefixed(name: &str, width: usize) -> Result<Log> {
         io::pipe().context("cannot make a pipe for a log")?;
     let name = format!("{name:width$} | ");
     // It ends with the last process that holds the pipe.
-    thread::spawn(move || {
+    let shown = Builder::new().spawn(move || {
         for line in BufReader::new(reader).split(b'\n') {
             let Ok(line) = line else { return };
             let line = [name.as_bytes(), &line, b"\n"].concat();
@@ -105,5 +105,6 @@ fn prefixed(name: &str, width: usize) -> Result<Log> {
             }
         }
     });
+    shown.context("cannot start a thread for a log")?;
     Ok(Log::Pipe(writer))
 }

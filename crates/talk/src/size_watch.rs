@@ -1,11 +1,13 @@
 //! Looks at a deployment's threads and memory while it is measured.
 
+use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::print::note;
 use crate::procfs::Family;
 
 /// How often, of a run that takes no longer than half a second.
@@ -44,8 +46,11 @@ impl From<Look> for (u64, usize, u64) {
 
 /// Somebody who looks.
 pub(crate) struct Watch {
+    master: u32,
+    start: Instant,
     stop: Sender<()>,
-    looks: JoinHandle<Vec<Look>>,
+    /// Or why there is nobody.
+    looks: io::Result<JoinHandle<Vec<Look>>>,
 }
 
 impl Watch {
@@ -55,20 +60,12 @@ impl Watch {
         let period = PERIOD.max(expected / LOOKS);
         let (stop, stopped) = mpsc::channel();
         let start = Instant::now();
-        let looks = thread::spawn(move || {
+        let looks = Builder::new().spawn(move || {
             let mut looks = Vec::new();
             let mut ended = false;
             // Once more at the end, or the curve would stop before it.
             loop {
-                let family = Family::of(master);
-                let moment = start.elapsed().as_micros();
-                if let Some((threads, memory)) = family.size() {
-                    looks.push(Look {
-                        moment: u64::try_from(moment).unwrap_or(u64::MAX),
-                        threads,
-                        memory,
-                    });
-                }
+                looks.extend(look(master, start));
                 if ended {
                     return looks;
                 }
@@ -76,12 +73,34 @@ impl Watch {
                     != Err(RecvTimeoutError::Timeout);
             }
         });
-        Self { stop, looks }
+        Self {
+            master,
+            start,
+            stop,
+            looks,
+        }
     }
 
     /// What was seen until now.
     pub(crate) fn end(self) -> Vec<Look> {
         drop(self.stop);
-        self.looks.join().unwrap_or_default()
+        match self.looks {
+            Ok(looks) => looks.join().unwrap_or_default(),
+            Err(error) => {
+                note!("talk: cannot start a thread that looks: {error}");
+                // One late look is no peak, but no zero either.
+                look(self.master, self.start).into_iter().collect()
+            }
+        }
     }
+}
+
+fn look(master: u32, start: Instant) -> Option<Look> {
+    let moment = start.elapsed().as_micros();
+    let (threads, memory) = Family::of(master).size()?;
+    Some(Look {
+        moment: u64::try_from(moment).unwrap_or(u64::MAX),
+        threads,
+        memory,
+    })
 }

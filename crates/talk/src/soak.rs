@@ -1,8 +1,9 @@
 //! Whether the servers stay as they are: minutes of load at half of what a
 //! deployment can do, after which nothing has grown.
 
+use std::io;
 use std::panic::resume_unwind;
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -136,14 +137,15 @@ fn together(
         let begun: Vec<_> = servers
             .into_iter()
             .map(|(deployment, server, port, rate, idle)| {
-                scope.spawn(move || {
+                Builder::new().spawn_scoped(scope, move || {
                     let soaked = one(
                         deployment, server, port, rate, idle, length, interrupt,
                     );
                     soaked.with_context(|| deployment.name.clone())
                 })
             })
-            .collect();
+            .collect::<io::Result<_>>()
+            .context("cannot start a thread for each")?;
         while begun.iter().any(|thread| !thread.is_finished()) {
             progress.within(start.elapsed(), length);
             thread::sleep(Duration::from_millis(200));

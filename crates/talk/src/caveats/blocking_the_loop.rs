@@ -1,8 +1,9 @@
 //! A call that blocks where all others share the thread.
 
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::backend::Backend;
 use crate::caveats::Caveat;
@@ -94,11 +95,12 @@ fn others(
     let server = stage.serve(program, which, backend, &[&calls])?;
     let port = server.port;
     let mut others = Others::default();
-    std::thread::scope(|scope| {
-        let slow = scope.spawn(move || {
+    thread::scope(|scope| {
+        let slow = Builder::new().spawn_scoped(scope, move || {
             let answer = get(port, "/slow");
             (answer, Instant::now())
         });
+        let slow = slow.context("cannot start a thread")?;
         stage.wait_until("the blocking call", || Ok(backend.waiting()? > 0))?;
         let mut ends = Vec::new();
         while !slow.is_finished() {

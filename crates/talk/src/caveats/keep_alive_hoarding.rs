@@ -2,10 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::thread;
+use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::backend::Backend;
 use crate::caveats::Caveat;
@@ -58,7 +58,7 @@ fn keep_alive(
         let server = stage.deploy("basic", backend, &further)?;
         let first = first_client(server.port)?;
         waits[at] = thread::scope(|scope| {
-            let second = scope.spawn(|| get(server.port, "/"));
+            let second = begin(scope, server.port)?;
             let idle = stage.wait(Duration::from_secs_f64(hold));
             drop(first);
             idle?;
@@ -160,7 +160,7 @@ fn twenty(
     thread::scope(|scope| {
         let mut clients = Vec::new();
         for busy in 0..u64::from(WORKERS) {
-            clients.push(scope.spawn(move || get(port, "/")));
+            clients.push(begin(scope, port)?);
             stage.wait_until("a busy worker", || {
                 Ok(backend.waiting()? + backend.stats()?.calls > busy)
             })?;
@@ -170,7 +170,7 @@ fn twenty(
             }
         }
         for _ in WORKERS..REQUESTS {
-            clients.push(scope.spawn(move || get(port, "/")));
+            clients.push(begin(scope, port)?);
         }
         while !clients.iter().all(|client| client.is_finished()) {
             stage.wait(Duration::from_millis(1))?;
@@ -185,6 +185,15 @@ fn twenty(
         }
         Ok(end)
     })
+}
+
+/// A request, on a thread of its own.
+fn begin<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    port: u16,
+) -> Result<ScopedJoinHandle<'scope, Result<(u16, f64)>>> {
+    let asks = Builder::new().spawn_scoped(scope, move || get(port, "/"));
+    asks.context("cannot start a thread")
 }
 
 /// How many calls the worker started that started most, by its log.

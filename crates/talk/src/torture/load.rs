@@ -1,9 +1,10 @@
 //! Requests at a constant rate, each on a connection of its own, while
 //! something happens to the server.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -59,19 +60,20 @@ pub(super) fn during<T>(
     };
     let over = AtomicBool::new(false);
     let (result, outcome) = thread::scope(|scope| {
-        let hammer = scope.spawn(|| {
+        let hammer = Builder::new().spawn_scoped(scope, || {
             hammer::run(&load, |_| match over.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             })
-        });
+        })?;
         let result = what();
         if result.is_ok() {
             thread::sleep(GRACE);
         }
         over.store(true, Ordering::Relaxed);
-        (result, hammer.join())
-    });
+        io::Result::Ok((result, hammer.join()))
+    })
+    .context("cannot start a thread that hammers")?;
     let Ok(outcome) = outcome else {
         bail!("the hammer panicked");
     };

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -73,13 +73,14 @@ pub(super) fn all(
         let begun: Vec<_> = held
             .iter()
             .map(|&&deployment| {
-                scope.spawn(move || {
+                Builder::new().spawn_scoped(scope, move || {
                     held_up(site, deployment, backend, interrupt)
                         .with_context(|| deployment.name.clone())
                 })
             })
             .collect();
         let ended = begun.into_iter().map(|thread| {
+            let thread = thread.context("cannot start a thread")?;
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         });
         ended.collect()
@@ -116,7 +117,9 @@ fn held_up(
     let over = AtomicBool::new(false);
     let waited = thread::scope(|scope| {
         let clients = Clients::connect(port)?;
-        scope.spawn(|| clients.send(&over));
+        Builder::new()
+            .spawn_scoped(scope, || clients.send(&over))
+            .context("cannot start a thread")?;
         let start = Instant::now();
         let answer = ask(port);
         over.store(true, Ordering::Relaxed);
@@ -158,7 +161,9 @@ fn served(
     let over = AtomicBool::new(false);
     let (meanwhile, connected) = thread::scope(|scope| {
         let clients = Clients::connect(port)?;
-        let sending = scope.spawn(|| clients.send(&over));
+        let sending =
+            Builder::new().spawn_scoped(scope, || clients.send(&over));
+        let sending = sending.context("cannot start a thread")?;
         let meanwhile = measure();
         over.store(true, Ordering::Relaxed);
         let connected = sending.join().unwrap_or(0);
