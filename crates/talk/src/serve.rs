@@ -9,11 +9,12 @@ mod live;
 mod page;
 mod web;
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use self::live::{Feed, Shown};
 use crate::backend::Backend;
@@ -38,9 +39,16 @@ pub(crate) fn serve(site: &Site, options: &Serve) -> Result<()> {
         None => site.ports.of(PORT)?,
     };
     // Before anything is started: whether there is room for the page.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| {
-            format!("the page's port {port} is taken; --page takes another")
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+            match error.kind() {
+                ErrorKind::AddrInUse => anyhow!(
+                    "the page's port {port} is taken; --page takes another"
+                ),
+                _ => {
+                    anyhow!("cannot listen on the page's port {port}: {error}")
+                }
+            }
         })?;
     let log = Log::File(site.log("slow-backend"));
     let backend = Backend::start(site, log, &interrupt)?;
