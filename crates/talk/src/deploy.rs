@@ -115,7 +115,11 @@ impl Server {
         let Self { name, log, .. } = self;
         let last = log.as_deref().and_then(last_line);
         match last {
-            Some(line) => format!("{name}: {line}"),
+            // Which option moves a port is another matter here.
+            Some(line) => {
+                let line = line.replace("with --http", "with --port-base");
+                format!("{name}: {line}")
+            }
             None => format!("{name} ended ({status})"),
         }
     }

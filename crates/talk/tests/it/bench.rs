@@ -235,6 +235,7 @@ fn a_port_that_is_taken_is_named() {
     let last = run.stderr.lines().last().unwrap();
     let named = format!("127.0.0.1:{} is in use", base + 100);
     assert!(last.contains(&named), "{last}");
+    assert!(last.ends_with("another port with --port-base"), "{last}");
     drop(taken);
 }
 
