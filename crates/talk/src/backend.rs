@@ -12,6 +12,7 @@ use ureq::Agent;
 use crate::deploy::{Log, Server};
 use crate::interrupt::Interrupt;
 use crate::masters;
+use crate::measure::client;
 use crate::site::Site;
 
 /// How long the backend may take to tell.
@@ -94,14 +95,9 @@ impl Backend {
     }
 
     fn at(address: SocketAddr, server: Option<Server>) -> Self {
-        let agent = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .proxy(None)
-            .build()
-            .into();
         Self {
             address,
-            agent,
+            agent: client(PATIENCE).build().into(),
             server,
         }
     }

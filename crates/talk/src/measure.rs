@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use hammer::{Latency, Load, Outcome, Schedule, Stop, Target};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 
 use crate::backend::{Backend, Stats};
 use crate::bound::Shape;
@@ -126,12 +128,8 @@ impl Subject<'_> {
 
     /// What the slides' curl does: one request, and a look at the answer.
     fn curl(&self) -> Result<Evidence> {
-        let agent: Agent = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .proxy(None)
-            .build()
-            .into();
+        let agent = client(PATIENCE).http_status_as_error(false);
+        let agent: Agent = agent.build().into();
         let start = Instant::now();
         let answer = agent.get(self.url()).call().and_then(|answer| {
             let status = answer.status();
@@ -162,6 +160,16 @@ impl Subject<'_> {
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
+}
+
+/// Asks servers of this machine. A limit for all of a request would start a
+/// thread that looks names up, and panic where the system refuses it.
+pub(crate) fn client(patience: Duration) -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .timeout_connect(Some(patience))
+        .timeout_recv_response(Some(patience))
+        .timeout_recv_body(Some(patience))
+        .proxy(None)
 }
 
 /// What the slides' hammer asks for.

@@ -10,6 +10,7 @@ use ureq::Agent;
 use crate::backend::Backend;
 use crate::deploy::{Log, Server};
 use crate::interrupt::{Interrupt, Stopped};
+use crate::measure::client;
 use crate::options::RunAll;
 use crate::print::say;
 use crate::site::Site;
@@ -76,12 +77,8 @@ pub(crate) fn watch(
 
 /// Asks for a page that no app has, which it refuses without any call.
 fn answers(port: u16) -> Result<()> {
-    let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(5)))
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
+    let agent = client(Duration::from_secs(5)).http_status_as_error(false);
+    let agent: Agent = agent.build().into();
     let url = format!("http://127.0.0.1:{port}/nothing-here");
     let answer = agent.get(url).call().context("it does not answer")?;
     if answer.status() != 404 {

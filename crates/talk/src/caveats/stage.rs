@@ -239,11 +239,9 @@ impl Served {
 
 /// One GET; the status, and how long it took in seconds.
 pub(crate) fn get(port: u16, path: &str) -> Result<(u16, f64)> {
-    let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+    let agent: Agent = measure::client(PATIENCE)
         .http_status_as_error(false)
         .max_idle_connections(0)
-        .proxy(None)
         .build()
         .into();
     let start = Instant::now();
