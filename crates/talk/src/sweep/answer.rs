@@ -156,6 +156,15 @@ impl Answer {
         self.choice.as_ref().map(|choice| &*choice.model)
     }
 
+    /// Models of which too little is known to compare them.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &Standing> {
+        self.standings.iter().filter(|standing| {
+            let told = standing.outcome;
+            told == Outcome::Unknown
+                || told != Outcome::TooSlow && standing.rounds == 0
+        })
+    }
+
     pub(crate) fn standing(&self, model: &str) -> Option<&Standing> {
         let mut standings = self.standings.iter();
         standings.find(|standing| standing.model == model)

@@ -34,18 +34,17 @@ pub(crate) fn page(sweep: &Sweep, steps: &[Step], answer: &Answer) -> String {
         (result(answer, further))
         section #throughput {
             h2 { "Throughput" }
-            p {
+            (pictures(drawn.throughput(), html! {
                 "A dot is a step that was measured, a line goes through the "
                 "medians. Dotted is what arithmetic allows the model: as many "
                 "requests at a time as it has slots, each in the time that "
                 "its calls take."
-            }
-            (drawn.throughput())
+            }))
             (laws(answer))
         }
         section #latency {
             h2 { "Latency" }
-            p {
+            (pictures(drawn.latency(), html! {
                 "The " (quantile(sweep.target.quantile)) " of what was "
                 "answered, from the moment that a request was due. Each dot is "
                 "a step; the line is the nearest to them that never falls. "
@@ -53,16 +52,14 @@ pub(crate) fn page(sweep: &Sweep, steps: &[Step], answer: &Answer) -> String {
                 "themselves where nothing is scarce. Where a rate was far too "
                 "high, the step was ended early, and latency would have risen "
                 "further."
-            }
-            (drawn.latency())
+            }))
         }
         section #cost {
             h2 { "Memory and threads" }
-            p {
+            (pictures(drawn.cost(), html! {
                 "The most that all workers had at a time, at each rate that "
                 "was within the target."
-            }
-            (drawn.cost())
+            }))
         }
         (stall(&drawn))
         (sizing(answer))
@@ -82,6 +79,18 @@ const SECTIONS: [(&str, &str); 8] = [
     ("steps", "Steps"),
     ("how", "How"),
 ];
+
+/// Pictures below what explains them, where there are any.
+fn pictures(pictures: Markup, explained: Markup) -> Markup {
+    html! {
+        @if pictures.0.is_empty() {
+            p { "Too little was measured to draw it." }
+        } @else {
+            p { (explained) }
+            (pictures)
+        }
+    }
+}
 
 fn result(answer: &Answer, further: &[String]) -> Markup {
     let lines = answer.standings.iter().zip(rows(answer));

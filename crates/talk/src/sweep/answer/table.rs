@@ -69,8 +69,17 @@ pub(crate) fn machine(sweep: &Sweep) -> String {
 
 /// How the columns are to be read.
 pub(crate) fn note(answer: &Answer) -> String {
-    let rounds = answer.rounds as usize;
-    let interval = match rounds {
+    // Of a sweep that was stopped, as many as are sure.
+    let done = answer.standings.iter().map(|standing| standing.rounds);
+    let fewest = done.filter(|rounds| *rounds > 0).min();
+    let rounds = match answer.whole {
+        true => answer.rounds,
+        false => fewest.unwrap_or(0),
+    };
+    let interval = match rounds as usize {
+        0 => "what was seen until the sweep was stopped, before any round was \
+              finished"
+            .to_owned(),
         1 => "the highest rate that held and the lowest above it that did \
               not, of one round"
             .to_owned(),

@@ -224,7 +224,7 @@ fn where_none_holds_there_is_none_to_take() {
     assert!(told.starts_with("Take none of these: none was seen to hold"));
     made_up.sweep.rate = None;
     let told = words(&made_up);
-    assert!(told.starts_with("Take none of these"), "{told}");
+    assert!(told.starts_with("So far take none of these"), "{told}");
 }
 
 #[test]
@@ -256,15 +256,23 @@ fn a_sweep_cut_short_says_what_is_not_known() {
         "native 2",
         "coroutine 1",
         "thread 0",
-        "Nothing is known of basic: it was not measured.",
+        "Nothing is known of basic: no round of it came to its end.",
+        "So far take native: it holds p99 ≤ 500 ms",
+        "4 of 6 models cannot be compared yet",
+        "none of those that were measured is enough",
     ] {
         assert!(told.contains(what), "no {what:?} in {told}");
     }
+    assert!(!told.contains("more than any other"), "{told}");
+    assert!(terminal(&answer).contains("of one round"));
     let nothing = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
     let answer = nothing.answer();
     assert_eq!(answer.taken(), None);
+    assert!(terminal(&answer).contains("before any round was"));
     let page = page(&nothing.sweep, &nothing.steps, &answer);
     assert!(page.contains("This sweep was not finished."));
+    assert_eq!(page.matches("Too little was measured").count(), 3);
+    assert!(!page.contains("A dot is a step"));
 }
 
 #[test]

@@ -28,28 +28,34 @@ fn taken(answer: &Answer) -> String {
     let Some(choice) = &answer.choice else {
         return none_to_take(answer, &target);
     };
+    let take = take(answer);
     let mut told = match (answer.rate, choice.why) {
         (Some(needed), Why::Alone) => format!(
-            "Take {}: it alone was seen to hold {} with {target}.",
+            "{take} {}: it alone was seen to hold {} with {target}.",
             choice.model,
             rate(needed)
         ),
         (Some(needed), why) => format!(
-            "Take {}. To hold {} with {target} is within reach of {}; of these \
-             {}.",
+            "{take} {}. To hold {} with {target} is within reach of {}; of \
+             these {}.",
             choice.model,
             rate(needed),
             list(&choice.among),
             because(why)
         ),
-        (None, Why::Alone) => format!(
-            "Take {}: it holds {target} at {}, which is more than any \
+        (None, Why::Alone) if answer.unknown().next().is_none() => format!(
+            "{take} {}: it holds {target} at {}, which is more than any \
              other.",
             choice.model,
             top(answer, choice)
         ),
+        (None, Why::Alone) => format!(
+            "{take} {}: it holds {target} at {}.",
+            choice.model,
+            top(answer, choice)
+        ),
         (None, why) => format!(
-            "Take {}, which holds {target} at {}. For the highest rate \
+            "{take} {}, which holds {target} at {}. For the highest rate \
              {} tie; of these {}.",
             choice.model,
             top(answer, choice),
@@ -57,6 +63,7 @@ fn taken(answer: &Answer) -> String {
             because(why)
         ),
     };
+    told.push_str(&so_far(answer));
     let cost = answer.standing(&choice.model).and_then(|s| s.cost.as_ref());
     if let Some(cost) = cost {
         told.push_str(&format!(
@@ -82,19 +89,39 @@ fn none_to_take(answer: &Answer, target: &str) -> String {
         .standings
         .iter()
         .find_map(|standing| Some((&standing.model, standing.knee()?)));
-    match (answer.rate, best) {
+    let take = take(answer);
+    let told = match (answer.rate, best) {
         (Some(needed), Some((model, knee))) => format!(
-            "Take none of these: none was seen to hold {} with {target}. The \
+            "{take} none of these: none was seen to hold {} with {target}. The \
              most is held by {model}, {}.",
             rate(needed),
             self::knee(knee)
         ),
         (Some(needed), None) => format!(
-            "Take none of these: none was seen to hold {} with {target}.",
+            "{take} none of these: none was seen to hold {} with {target}.",
             rate(needed)
         ),
         (None, _) => format!(
-            "Take none of these: none was seen to hold {target} at any rate."
+            "{take} none of these: none was seen to hold {target} at any rate."
+        ),
+    };
+    told + &so_far(answer)
+}
+
+fn take(answer: &Answer) -> &'static str {
+    match answer.unknown().next() {
+        None => "Take",
+        Some(_) => "So far take",
+    }
+}
+
+/// That the comparison is not of all.
+fn so_far(answer: &Answer) -> String {
+    match (answer.unknown().count(), answer.standings.len()) {
+        (0, _) => String::new(),
+        (unknown, all) => format!(
+            " {unknown} of {all} models cannot be compared yet, so another \
+             may be better."
         ),
     }
 }
@@ -196,7 +223,11 @@ fn change(answer: &Answer) -> Option<String> {
             format!("How far above {} it goes is not known.", rate(knee.low))
         }
         ([], Some(_)) => {
-            format!("Above {} none of these is enough.", between(knee))
+            let these = match answer.unknown().next() {
+                None => "these",
+                Some(_) => "those that were measured",
+            };
+            format!("Above {} none of {these} is enough.", between(knee))
         }
         (rungs, _) => format!(
             "Above {} the answer is another: {}.",
@@ -362,9 +393,9 @@ fn unknown(answer: &Answer) -> Vec<String> {
     for standing in &answer.standings {
         let Standing { model, invalid, .. } = standing;
         let what = match (standing.outcome, invalid) {
-            (Outcome::Unknown, 0) => {
-                format!("Nothing is known of {model}: it was not measured")
-            }
+            (Outcome::Unknown, 0) => format!(
+                "Nothing is known of {model}: no round of it came to its end"
+            ),
             (Outcome::Unknown, _) => {
                 format!("Nothing is known of {model}: no step of it is valid")
             }
