@@ -248,7 +248,7 @@ fn sized(standing: &Standing, sizing: &Sizing) -> Vec<String> {
 /// Every step, the invalid ones too.
 fn all_steps(sweep: &Sweep, steps: &[Step]) -> Markup {
     let quantile = quantile(sweep.target.quantile);
-    let head = [
+    let mut head = vec![
         "model",
         "round",
         "load",
@@ -259,7 +259,6 @@ fn all_steps(sweep: &Sweep, steps: &[Step]) -> Markup {
         "p50",
         "p95",
         "p99",
-        &*quantile,
         "CPU/request",
         "memory",
         "threads",
@@ -268,11 +267,20 @@ fn all_steps(sweep: &Sweep, steps: &[Step]) -> Markup {
         "backend busy",
         "not valid since",
     ];
+    const AFTER_P99: usize = 10;
+    let is_further = !head.contains(&&*quantile);
+    if is_further {
+        head.insert(AFTER_P99, &quantile);
+    }
     let rows = steps.iter().map(|step| {
         let models = sweep.models.iter();
         let app = models.clone().find(|model| model.name == step.model);
         let app = app.map_or("", |model| &*model.app);
-        (model(app, &step.model), line(step))
+        let mut line = line(step);
+        if is_further {
+            line.insert(AFTER_P99, duration(step.target_seconds));
+        }
+        (model(app, &step.model), line)
     });
     html! {
         section #steps {
@@ -311,7 +319,6 @@ fn line(step: &Step) -> Vec<String> {
         duration(step.p50_seconds),
         duration(step.p95_seconds),
         duration(step.p99_seconds),
-        duration(step.target_seconds),
         duration(step.cpu_seconds),
         bytes(step.memory_bytes as f64),
         step.threads.to_string(),

@@ -452,6 +452,19 @@ fn a_law_is_told_where_it_fits() {
 }
 
 #[test]
+fn a_steps_latency_is_told_once_at_each_quantile() {
+    let mut made_up = MadeUp::of(ONE_SHORT_CALL, 0.05);
+    made_up.knees("native", 34 * MB, &[150; 3]);
+    for (quantile, p99, p99_9) in [(0.99, 1, 0), (0.999, 1, 1)] {
+        made_up.sweep.target.quantile = quantile;
+        let answer = made_up.answer();
+        let page = page(&made_up.sweep, &made_up.steps, &answer);
+        assert_eq!(page.matches(">p99</th>").count(), p99);
+        assert_eq!(page.matches(">p99.9</th>").count(), p99_9);
+    }
+}
+
+#[test]
 fn what_is_shown_is_made_of_the_record_alone() {
     let mut made_up = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
     made_up.knees("native", 34 * MB, &[150, 151, 149]);
