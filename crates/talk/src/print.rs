@@ -1,8 +1,10 @@
 //! Lines for standard output and standard error.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use ratatui::crossterm::terminal;
 
 /// Prints a line as `println!` does, which panics where nobody reads it: a
 /// measurement of minutes is not lost for `cargo talk … | head`.
@@ -22,6 +24,15 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn failed() -> bool {
     FAILED.load(Ordering::Relaxed)
+}
+
+/// How many letters of a line can be seen: of one in a pipe, all.
+pub(crate) fn room() -> usize {
+    let size = io::stdout().is_terminal().then(terminal::size);
+    match size {
+        Some(Ok((columns @ 1.., _))) => columns.into(),
+        _ => usize::MAX,
+    }
 }
 
 /// What [`say`] does. Styles are left out where they would not be seen.

@@ -26,7 +26,7 @@ use self::look::Look;
 use self::sight::Sight;
 use self::tree::{Order, Row};
 use crate::options::Ps;
-use crate::print::{note, say};
+use crate::print::{self, note, say};
 use crate::table;
 
 /// Long enough for a share of it to mean something.
@@ -51,7 +51,8 @@ pub(crate) fn ps(options: &Ps) -> Result<()> {
         NOTHING.to_owned()
     } else {
         let rows = tree::rows(&sight, Order::Port, true);
-        table::processes(&tree::HEAD, rows.iter().map(Row::cells))
+        let cells = rows.iter().map(Row::cells);
+        table::processes(&tree::HEAD, cells, &tree::SPARED, print::room())
     };
     say!("{text}");
     Ok(())

@@ -1,8 +1,9 @@
 //! Results and deployments as tables, for the terminal and for Markdown.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, Table, presets};
 
 use crate::catalogue::Deployment;
+use crate::print;
 use crate::results::{Results, Row, Spread};
 
 /// Where a table is read.
@@ -32,12 +33,22 @@ pub(crate) fn plain(
     head: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> String {
+    fitted(head, rows, &[], usize::MAX)
+}
+
+/// The same in so much room, see [`fit`].
+pub(crate) fn fitted(
+    head: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    spared: &[&str],
+    room: usize,
+) -> String {
     let mut table = table(Medium::Terminal, head);
     for row in rows {
         table.add_row(row);
     }
     align(&mut table, 1);
-    trim(&table)
+    fit(&mut table, head, spared, room)
 }
 
 /// The same for Markdown.
@@ -84,7 +95,7 @@ pub(crate) fn deployments(rows: &[(&Deployment, u16)]) -> String {
             format!("curl localhost:{port}"),
         ]);
     }
-    trim(&table)
+    fit(&mut table, &head, &["slide", "try", "model"], print::room())
 }
 
 fn takers(deployment: &Deployment) -> String {
@@ -101,6 +112,8 @@ fn takers(deployment: &Deployment) -> String {
 pub(crate) fn processes<const N: usize>(
     head: &[&str; N],
     rows: impl Iterator<Item = [String; N]>,
+    spared: &[&str],
+    room: usize,
 ) -> String {
     let mut table = table(Medium::Terminal, head);
     table.add_rows(rows);
@@ -108,7 +121,7 @@ pub(crate) fn processes<const N: usize>(
     if let Some(words) = table.column_mut(N - 1) {
         words.set_cell_alignment(CellAlignment::Left);
     }
-    trim(&table)
+    fit(&mut table, head, spared, room)
 }
 
 /// The results as a terminal shows them.
@@ -135,7 +148,15 @@ pub(crate) fn terminal(results: &Results) -> String {
         );
     }
     align(&mut table, 2);
-    let mut text = trim(&table);
+    const SPARED: [&str; 6] = [
+        "threads",
+        "peak MB",
+        "talk s",
+        "CPU ms/req",
+        "× bound",
+        "bound s",
+    ];
+    let mut text = fit(&mut table, &head, &SPARED, print::room());
     for line in refusals(results) {
         text.push_str(&format!("\n{line}"));
     }
@@ -243,9 +264,56 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
 
+/// A table in so much room: where it is wider, columns are left out, in the
+/// order in which they can be spared. A row that the terminal breaks in two
+/// is no row any more.
+fn fit(
+    table: &mut Table,
+    head: &[&str],
+    spared: &[&str],
+    room: usize,
+) -> String {
+    let fits =
+        |text: &str| text.lines().all(|line| line.chars().count() <= room);
+    let mut text = trim(table);
+    for spared in spared {
+        if fits(&text) {
+            break;
+        }
+        let at = head.iter().position(|name| name == spared);
+        if let Some(column) = at.and_then(|at| table.column_mut(at)) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+        text = trim(table);
+    }
+    text
+}
+
 /// A table pads its last column too.
 fn trim(table: &Table) -> String {
     let lines = table.to_string();
     let lines = lines.lines().map(str::trim_end);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns_and_no_broken_rows() {
+        let head = ["model", "rate", "memory"];
+        let table = |spared: &[&str], room| {
+            let row = ["native", "1520/s", "34 MB"].map(str::to_owned);
+            fitted(&head, [row.to_vec()], spared, room)
+        };
+        let whole = "model     rate  memory\nnative  1520/s   34 MB";
+        assert_eq!(table(&["rate", "memory"], usize::MAX), whole);
+        assert_eq!(table(&["rate", "memory"], 22), whole);
+        let narrow = "model   memory\nnative   34 MB";
+        assert_eq!(table(&["rate", "memory"], 21), narrow);
+        assert_eq!(table(&["rate", "memory"], 3), "model\nnative");
+        // What nobody can spare is broken after all.
+        assert_eq!(table(&[], 3), whole);
+    }
 }

@@ -16,6 +16,8 @@ pub(super) const HEAD: [&str; COLUMNS] = [
     "state",
 ];
 pub(super) const COLUMNS: usize = 8;
+/// The columns that a narrow terminal does without, in this order.
+pub(super) const SPARED: [&str; 4] = ["conns", "served", "pid", "MB"];
 
 /// By what rows are sorted; workers and threads stay below what they are of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -340,7 +342,12 @@ mod tests {
     #[test]
     fn a_tree_has_masters_workers_and_threads() {
         let rows = rows(&example::sight(), Order::Port, true);
-        let text = table::processes(&HEAD, rows.iter().map(Row::cells));
+        let text = table::processes(
+            &HEAD,
+            rows.iter().map(Row::cells),
+            &SPARED,
+            usize::MAX,
+        );
         assert_eq!(
             text,
             "\

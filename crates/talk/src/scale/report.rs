@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::made::Made;
-use crate::print::{note, say};
+use crate::print::{self, note, say};
 use crate::results::Machine;
 use crate::site::Site;
 use crate::table;
@@ -157,7 +157,19 @@ impl Report {
             "hammer",
             "workers + backends",
         ];
-        say!("{}", table::plain(&head, self.rows.iter().map(Row::cells)));
+        const SPARED: [&str; 9] = [
+            "workers + backends",
+            "hammer",
+            "backend",
+            "cores: app",
+            "idle MB",
+            "calls at once",
+            "p50 s × bound",
+            "KB each",
+            "in flight",
+        ];
+        let rows = self.rows.iter().map(Row::cells);
+        say!("{}", table::fitted(&head, rows, &SPARED, print::room()));
         let Limits {
             cores,
             memory_bytes,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::answer::{Answer, markdown, page, terminal};
 use super::record::{Step, Sweep};
-use crate::print::{note, say};
+use crate::print::{self, note, say};
 use crate::put::put;
 
 /// Writes `sweep.md` and `sweep.html`, and prints the answer.
@@ -25,7 +25,7 @@ pub(crate) fn show(
             .context("the answer cannot be written as JSON")?;
         say!("{json}");
     } else {
-        say!("{}", terminal(answer));
+        say!("{}", terminal(answer, print::room()));
         note!("talk: {} has the pictures", path.display());
     }
     Ok(())

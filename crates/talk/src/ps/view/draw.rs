@@ -9,12 +9,10 @@ use ratatui::widgets::{self, Cell, LineGauge, Paragraph, Table};
 use super::{News, View};
 use crate::ps::NOTHING;
 use crate::ps::hammering::{REQUESTS, State};
-use crate::ps::tree::{COLUMNS, HEAD, Kind, Row};
+use crate::ps::tree::{COLUMNS, HEAD, Kind, Row, SPARED};
 
 /// A state needs so much of a line to tell anything.
 const STATE: usize = 12;
-/// The columns that a narrow terminal does without, in this order.
-const SPARED: [&str; 4] = ["conns", "served", "pid", "MB"];
 const NAME_AT: usize = 0;
 const STATE_AT: usize = COLUMNS - 1;
 

@@ -5,7 +5,7 @@ use super::interval::confident;
 use super::stall::Recovery;
 use super::{Answer, Outcome, Standing};
 use crate::sweep::record::Sweep;
-use crate::table::{piped, plain};
+use crate::table::{fitted, piped};
 
 /// Words are broken after so many letters.
 const WIDTH: usize = 80;
@@ -23,8 +23,19 @@ pub(crate) const HEAD: [&str; 10] = [
     "ties with",
 ];
 
-pub(crate) fn terminal(answer: &Answer) -> String {
-    let mut text = plain(&HEAD, rows(answer));
+/// The columns that a narrow terminal does without, in this order.
+const SPARED: [&str; 7] = [
+    "ties with",
+    "switches",
+    "threads",
+    "for each in hand",
+    "recovers in",
+    "CPU/request",
+    "memory",
+];
+
+pub(crate) fn terminal(answer: &Answer, room: usize) -> String {
+    let mut text = fitted(&HEAD, rows(answer), &SPARED, room);
     text.push_str(&format!("\n\n{}\n", wrapped(&note(answer))));
     for words in &answer.words {
         text.push_str(&format!("\n{}\n", wrapped(words)));

@@ -183,7 +183,7 @@ fn an_invalid_step_is_not_counted() {
     let why = "native may hold more than 1510/s: 6 steps are not counted (the \
                load generator was busy)";
     assert!(told.contains(why), "{told}");
-    assert!(terminal(&open).contains("at least 1510/s"));
+    assert!(terminal(&open, usize::MAX).contains("at least 1510/s"));
 }
 
 #[test]
@@ -264,11 +264,11 @@ fn a_sweep_cut_short_says_what_is_not_known() {
         assert!(told.contains(what), "no {what:?} in {told}");
     }
     assert!(!told.contains("more than any other"), "{told}");
-    assert!(terminal(&answer).contains("of one round"));
+    assert!(terminal(&answer, usize::MAX).contains("of one round"));
     let nothing = MadeUp::of("calls = [{ delay = 0.1 }]", 0.5);
     let answer = nothing.answer();
     assert_eq!(answer.taken(), None);
-    assert!(terminal(&answer).contains("before any round was"));
+    assert!(terminal(&answer, usize::MAX).contains("before any round was"));
     let page = page(&nothing.sweep, &nothing.steps, &answer);
     assert!(page.contains("This sweep was not finished."));
     assert_eq!(page.matches("Too little was measured").count(), 3);
