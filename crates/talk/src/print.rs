@@ -1,7 +1,7 @@
 //! Lines for standard output and standard error.
 
 use std::fmt;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::crossterm::terminal;
@@ -27,8 +27,8 @@ pub(crate) fn failed() -> bool {
 }
 
 /// How many letters of a line can be seen: of one in a pipe, all.
-pub(crate) fn room() -> usize {
-    let size = io::stdout().is_terminal().then(terminal::size);
+pub(crate) fn room(to: &impl IsTerminal) -> usize {
+    let size = to.is_terminal().then(terminal::size);
     match size {
         Some(Ok((columns @ 1.., _))) => columns.into(),
         _ => usize::MAX,

@@ -17,6 +17,7 @@ mod tree;
 mod view;
 mod watch;
 
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -52,7 +53,12 @@ pub(crate) fn ps(options: &Ps) -> Result<()> {
     } else {
         let rows = tree::rows(&sight, Order::Port, true);
         let cells = rows.iter().map(Row::cells);
-        table::processes(&tree::HEAD, cells, &tree::SPARED, print::room())
+        table::processes(
+            &tree::HEAD,
+            cells,
+            &tree::SPARED,
+            print::room(&io::stdout()),
+        )
     };
     say!("{text}");
     Ok(())

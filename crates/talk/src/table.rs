@@ -1,5 +1,7 @@
 //! Results and deployments as tables, for the terminal and for Markdown.
 
+use std::io;
+
 use comfy_table::{CellAlignment, ColumnConstraint, Table, presets};
 
 use crate::catalogue::Deployment;
@@ -95,7 +97,12 @@ pub(crate) fn deployments(rows: &[(&Deployment, u16)]) -> String {
             format!("curl localhost:{port}"),
         ]);
     }
-    fit(&mut table, &head, &["slide", "try", "model"], print::room())
+    fit(
+        &mut table,
+        &head,
+        &["slide", "try", "model"],
+        print::room(&io::stdout()),
+    )
 }
 
 fn takers(deployment: &Deployment) -> String {
@@ -156,7 +163,7 @@ pub(crate) fn terminal(results: &Results) -> String {
         "× bound",
         "bound s",
     ];
-    let mut text = fit(&mut table, &head, &SPARED, print::room());
+    let mut text = fit(&mut table, &head, &SPARED, print::room(&io::stdout()));
     for line in refusals(results) {
         text.push_str(&format!("\n{line}"));
     }

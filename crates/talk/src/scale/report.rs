@@ -1,5 +1,7 @@
 //! What came of it: rows first, and the table and the file are made of them.
 
+use std::io;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -169,7 +171,10 @@ impl Report {
             "in flight",
         ];
         let rows = self.rows.iter().map(Row::cells);
-        say!("{}", table::fitted(&head, rows, &SPARED, print::room()));
+        say!(
+            "{}",
+            table::fitted(&head, rows, &SPARED, print::room(&io::stdout()))
+        );
         let Limits {
             cores,
             memory_bytes,

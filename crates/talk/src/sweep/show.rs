@@ -1,5 +1,6 @@
 //! The answer, shown: on the terminal, as Markdown and as a page.
 
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -25,7 +26,7 @@ pub(crate) fn show(
             .context("the answer cannot be written as JSON")?;
         say!("{json}");
     } else {
-        say!("{}", terminal(answer, print::room()));
+        say!("{}", terminal(answer, print::room(&io::stdout())));
         note!("talk: {} has the pictures", path.display());
     }
     Ok(())
