@@ -39,11 +39,13 @@ mod torture;
 mod trace;
 mod verdict;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::interrupt::Stopped;
 use crate::options::{Command, Options};
@@ -69,7 +71,7 @@ fn main() -> ExitCode {
             let what = error.lines().take_while(|line| !line.is_empty());
             let line = what.map(str::trim).collect::<Vec<_>>().join(" ");
             let line = line.strip_prefix("error: ").unwrap_or(&line);
-            note!("talk: {line} (see cargo talk --help)");
+            note!("talk: {line} (see {})", help(env::args_os().skip(1)));
             return ExitCode::from(USAGE);
         }
     };
@@ -90,6 +92,16 @@ fn main() -> ExitCode {
 fn shows_help(error: &clap::Error) -> bool {
     let nothing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     !error.use_stderr() || error.kind() == nothing
+}
+
+/// What helps with a bad command line: of the command, where it names one.
+fn help(mut arguments: impl Iterator<Item = OsString>) -> String {
+    let all = Options::command();
+    let named = arguments.find_map(|name| all.find_subcommand(name));
+    match named {
+        Some(named) => format!("cargo talk {} --help", named.get_name()),
+        None => "cargo talk --help".to_owned(),
+    }
 }
 
 /// Whether all went well.
@@ -121,4 +133,21 @@ fn run_command(options: &Options) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_errs_in_a_command_is_sent_to_its_own_help() {
+        for (line, named) in [
+            ("", "cargo talk --help"),
+            ("swep", "cargo talk --help"),
+            ("sweep --delay 5x", "cargo talk sweep --help"),
+            ("--port-base 15000 run --bench x", "cargo talk run --help"),
+        ] {
+            assert_eq!(help(line.split(' ').map(OsString::from)), named);
+        }
+    }
 }
