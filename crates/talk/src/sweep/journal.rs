@@ -11,6 +11,10 @@ use serde::Serialize;
 use super::kept::{self, STEPS};
 use super::record::{Load, Step, Sweep};
 
+/// What to do with a record that cannot be gone on with.
+const AFRESH: &str =
+    "leave out --resume to begin afresh, or name another --output";
+
 /// The record of a sweep that is under way.
 pub(super) struct Journal {
     file: File,
@@ -55,12 +59,10 @@ impl Journal {
     }
 
     fn go_on(&mut self, folder: &Path, sweep: &Sweep) -> Result<()> {
-        let kept = kept::read(folder)?;
+        let kept = kept::read(folder)
+            .with_context(|| format!("nothing to go on with; {AFRESH}"))?;
         if let Some(what) = difference(&kept.sweep, sweep) {
-            bail!(
-                "it is of a sweep with another {what}; leave out --resume to \
-                 begin afresh, or name another --output"
-            );
+            bail!("it is of a sweep with another {what}; {AFRESH}");
         }
         self.head = None;
         self.steps = kept.steps;
@@ -155,6 +157,18 @@ mod tests {
         assert_eq!(kept.sweep, sweep);
         let models = kept.steps.iter().map(|step| &*step.model);
         assert_eq!(models.collect::<Vec<_>>(), ["basic"]);
+    }
+
+    #[test]
+    fn who_cannot_resume_is_told_what_to_do() {
+        let folder = TempDir::new().unwrap();
+        let folder = folder.path();
+        let sweep = MadeUp::of("calls = [{ delay = 0.1 }]", 0.95).sweep;
+        std::fs::write(folder.join(STEPS), "{\"version\":2,\"work").unwrap();
+        let error = Journal::open(folder, &sweep, true).err().unwrap();
+        let told = format!("{error:#}");
+        assert!(told.contains("leave out --resume"), "{told}");
+        assert!(told.ends_with("no record of a sweep"), "{told}");
     }
 
     #[test]

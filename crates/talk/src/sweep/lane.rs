@@ -54,14 +54,16 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Does what is left of it.
-    pub(super) fn run(mut self) -> Result<Found> {
+    /// Does what is left of it. Also whether anything was.
+    pub(super) fn run(mut self) -> Result<(Found, bool)> {
         let found = self.steps();
         let found = found.with_context(|| self.frame.model.to_owned())?;
-        if let Some(stand) = self.stand.take() {
+        let stand = self.stand.take();
+        let was_left = stand.is_some();
+        if let Some(stand) = stand {
             stand.down()?;
         }
-        Ok(found)
+        Ok((found, was_left))
     }
 
     fn steps(&mut self) -> Result<Found> {

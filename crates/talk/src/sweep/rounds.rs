@@ -208,7 +208,7 @@ impl<'a> Rounds<'a> {
         let deployment = self.asked.deployments[place];
         let ground = self.ground();
         let lane = Lane::new(frame, deployment, ground, &self.journal);
-        let found = lane.run()?;
+        let (found, was_left) = lane.run()?;
         let target = self.asked.sweep.target;
         let what = match found {
             Found::Knee(Some(rate)) => {
@@ -224,7 +224,11 @@ impl<'a> Rounds<'a> {
         };
         let name = self.name(place);
         let rounds = self.asked.sweep.rounds;
-        progress.tell(&format!("{name}: {what}, round {round} of {rounds}"));
+        let line = format!("{name}: {what}, round {round} of {rounds}");
+        match was_left {
+            true => progress.tell(&line),
+            false => progress.recall(&line),
+        }
         Ok(())
     }
 

@@ -244,6 +244,8 @@ fn a_sweep_that_is_stopped_keeps_what_it_has_and_goes_on() {
     assert!(result.status.success(), "{stderr}");
     let all = steps(output);
     assert_eq!(all[..kept.len()], kept, "what was kept is as it was");
+    let old = stderr.lines().find(|line| line.contains("round 1 of 3"));
+    assert!(old.is_some_and(|old| old.ends_with("(kept)")), "{stderr}");
     let rounds = all.iter().filter(|s| !s["load"]["open"].is_null());
     let rounds = rounds.map(|step| {
         let model = step["model"].as_str().unwrap().to_owned();
