@@ -73,7 +73,7 @@ pub(crate) fn sweep(site: &Site, options: &options::Sweep) -> Result<bool> {
         note!(
             "talk: the target is {}, twice what a request takes with one call \
              after the other; --target asks for another",
-            asked.sweep.target
+            answer::target(&asked.sweep.target)
         );
     }
     let rounds = Rounds::new(site, &interrupt, &asked, &path, journal);

@@ -30,7 +30,7 @@ use workload::Workload;
 
 use self::choice::{Choice, Holder, choose};
 use self::cost::Cost;
-pub(crate) use self::figures::quantile;
+pub(crate) use self::figures::target;
 pub(crate) use self::interval::median;
 use self::knee::{Bracket, Knee};
 use self::law::Law;

@@ -209,7 +209,7 @@ impl<'a> Rounds<'a> {
         let ground = self.ground();
         let lane = Lane::new(frame, deployment, ground, &self.journal);
         let (found, was_left) = lane.run()?;
-        let target = self.asked.sweep.target;
+        let target = answer::target(&self.asked.sweep.target);
         let what = match found {
             Found::Knee(Some(rate)) => {
                 format!("holds {target} up to {rate:.3} requests/s")
