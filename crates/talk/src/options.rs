@@ -8,6 +8,9 @@ use workload::{Delay, MOST_CALLS};
 use crate::catalogue::CONCURRENCY;
 use crate::sweep::Target;
 
+/// In seconds; clocks end somewhere, too.
+const YEAR: u64 = 365 * 24 * 3600;
+
 /// Runs the talk: every concurrency model, started, hammered and judged.
 #[derive(Debug, Parser)]
 #[command(
@@ -139,7 +142,7 @@ pub(crate) struct Soak {
     pub(crate) long: bool,
     /// How long each is loaded; the first minute, or half, is not compared
     #[arg(long, value_name = "SECONDS", default_value_t = 300,
-          value_parser = clap::value_parser!(u64).range(2..))]
+          value_parser = clap::value_parser!(u64).range(2..=YEAR))]
     pub(crate) seconds: u64,
 }
 

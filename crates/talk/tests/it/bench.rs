@@ -211,7 +211,9 @@ fn bad_input_gets_one_line() {
     refused(&["run", "asink"], 1, "no deployment \"asink\"");
     refused(&["run-all", "asink"], 1, "no deployment \"asink\"");
     refused(&["bench", "--repeat=0"], 2, "--repeat");
-    refused(&["bench", "--quik"], 2, "--quik");
+    refused(&["bench", "--quik"], 2, "(see cargo talk bench --help)");
+    let ages = u64::MAX.to_string();
+    refused(&["soak", "--seconds", &ages], 2, "2..=31536000");
     refused(&["--port-base=65535", "list"], 2, "--port-base");
     let why = "cannot write to /nowhere: ";
     refused(&["trace", "basic", "--output=/nowhere/t"], 1, why);
