@@ -38,6 +38,7 @@ mod table;
 mod torture;
 mod trace;
 mod verdict;
+mod wrap;
 
 use std::env;
 use std::ffi::OsString;

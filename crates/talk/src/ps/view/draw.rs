@@ -10,17 +10,37 @@ use super::{News, View};
 use crate::ps::NOTHING;
 use crate::ps::hammering::{REQUESTS, State};
 use crate::ps::tree::{COLUMNS, HEAD, Kind, Row, SPARED};
+use crate::wrap::wrap;
 
 /// A state needs so much of a line to tell anything.
 const STATE: usize = 12;
 const NAME_AT: usize = 0;
 const STATE_AT: usize = COLUMNS - 1;
 
-const KEYS: &str = "q quit  h hammer  s sort  t threads  ? all keys";
-const ALL_KEYS: [&str; 3] = [
-    "q quit  ↑ ↓ j k PgUp PgDn Home End select  t threads  ? fewer keys",
-    "h hammer what is selected: 20 requests, 50 at once  Esc give that up",
-    "s sort by the next of: p port  n name  c CPU  m memory  r in hand",
+/// What is said in a line, where there is room.
+type Said = &'static [&'static str];
+const KEYS: [Said; 1] =
+    [&["q quit", "h hammer", "s sort", "t threads", "? all keys"]];
+const ALL_KEYS: [Said; 3] = [
+    &[
+        "q quit",
+        "↑ ↓ j k PgUp PgDn Home End select",
+        "t threads",
+        "? fewer keys",
+    ],
+    &[
+        "h hammer what is selected",
+        "(20 requests, 50 at once)",
+        "Esc give that up",
+    ],
+    &[
+        "s sort by the next of:",
+        "p port",
+        "n name",
+        "c CPU",
+        "m memory",
+        "r in hand",
+    ],
 ];
 
 impl View {
@@ -30,8 +50,13 @@ impl View {
         let news = !matches!(self.news, News::None);
         let keys = match self.all_keys {
             true => ALL_KEYS.as_slice(),
-            false => &[KEYS],
+            false => &KEYS,
         };
+        let width = frame.area().width.into();
+        let keys = keys.iter().copied();
+        let keys =
+            keys.flat_map(|said| wrap(said.iter().copied(), "  ", width));
+        let keys: Vec<_> = keys.map(|keys| Line::from(keys).dim()).collect();
         let lines = |count: usize| {
             Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX))
         };
@@ -49,12 +74,19 @@ impl View {
             (Some(_), true) => frame.render_widget(NOTHING, body),
             (Some(_), false) => self.draw_tree(frame, body),
         }
+        // The line of the heads shows none of them.
+        let shown = usize::from(body.height).saturating_sub(1);
+        let hidden =
+            self.rows.len().saturating_sub(self.table.offset() + shown);
+        if hidden > 0 {
+            let more = Line::from(format!(" ↓ {hidden} more"));
+            frame.render_widget(more.bold().right_aligned(), title);
+        }
         let unheard = unheard.into_iter().map(Line::from);
         let unheard = unheard.collect::<Vec<_>>();
         frame.render_widget(Paragraph::new(unheard), below);
         self.draw_news(frame, bar);
-        let keys = keys.iter().map(|keys| Line::from(*keys).dim());
-        frame.render_widget(Paragraph::new(keys.collect::<Vec<_>>()), help);
+        frame.render_widget(Paragraph::new(keys), help);
     }
 
     fn title(&self) -> String {

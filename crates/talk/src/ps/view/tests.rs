@@ -77,6 +77,30 @@ fn a_narrow_terminal_does_without_some_columns() {
 }
 
 #[test]
+fn a_narrow_terminal_tells_of_all_keys() {
+    let mut view = view();
+    press(&mut view, "?");
+    for width in [40, 60, 80] {
+        let shown = screen(&mut view, width, 24).join(" ");
+        for key in ["? fewer", "20 requests, 50 at once", "r in hand"] {
+            assert!(shown.contains(key), "no {key:?} in {shown}");
+        }
+    }
+}
+
+#[test]
+fn what_is_below_is_counted() {
+    let mut view = view();
+    let rows = view.rows.len();
+    let lines = screen(&mut view, 60, 6);
+    let more = format!(" ↓ {} more", rows - 3);
+    assert!(lines[0].ends_with(&more), "{lines:?}");
+    view.press(KeyCode::End.into());
+    let lines = screen(&mut view, 60, 6);
+    assert!(!lines[0].contains("more"), "{lines:?}");
+}
+
+#[test]
 fn no_terminal_is_too_small() {
     let mut view = view();
     view.news = News::Line("We did 20 requests in 5.007".to_owned());

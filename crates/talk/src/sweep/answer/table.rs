@@ -6,6 +6,7 @@ use super::stall::Recovery;
 use super::{Answer, Outcome, Standing};
 use crate::sweep::record::Sweep;
 use crate::table::{fitted, piped};
+use crate::wrap::wrap;
 
 /// Words are broken after so many letters.
 const WIDTH: usize = 80;
@@ -36,6 +37,9 @@ const SPARED: [&str; 7] = [
 
 pub(crate) fn terminal(answer: &Answer, room: usize) -> String {
     let mut text = fitted(&HEAD, rows(answer), &SPARED, room);
+    let wrapped = |text: &str| {
+        wrap(text.split_whitespace(), " ", room.min(WIDTH)).join("\n")
+    };
     text.push_str(&format!("\n\n{}\n", wrapped(&note(answer))));
     for words in &answer.words {
         text.push_str(&format!("\n{}\n", wrapped(words)));
@@ -160,23 +164,6 @@ fn holds(standing: &Standing) -> String {
         }
         Outcome::Unknown => "not known".to_owned(),
     }
-}
-
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.len() - 1;
-        let length = lines[line].chars().count() + 1 + word.chars().count();
-        if lines[line].is_empty() {
-            lines[line].push_str(word);
-        } else if length <= WIDTH {
-            lines[line].push(' ');
-            lines[line].push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join("\n")
 }
 
 /// A fence that the text cannot end.
