@@ -1,6 +1,6 @@
 //! Ctrl-C, as something to look at rather than something that happens.
 //!
-//! SIGINT and SIGTERM are blocked, and read from a file when there is time
+//! SIGINT and SIGTERM are blocked, and SIGHUP where it matters, and read from a file when there is time
 //! for them: so a stop never leaves a server behind that was just being
 //! started.
 
@@ -15,6 +15,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::procfs;
 
 /// The file, and when the first signal came out of it.
 static SIGNALS: OnceLock<SignalFd> = OnceLock::new();
@@ -62,7 +64,22 @@ pub(crate) fn is_urgent() -> bool {
 impl Interrupt {
     /// Blocks the signals, for this process and those that it starts.
     pub(crate) fn block() -> Result<Self> {
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+        Self::block_all(&[Signal::SIGINT, Signal::SIGTERM])
+    }
+
+    /// The same, and SIGHUP, for who has a terminal to put right and starts
+    /// nobody: that signal asks others to reload. Under nohup it stays
+    /// ignored, which it would not be once it is blocked.
+    pub(crate) fn block_hangup_too() -> Result<Self> {
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        match procfs::ignores(Signal::SIGHUP) {
+            true => Self::block(),
+            false => Self::block_all(&signals),
+        }
+    }
+
+    fn block_all(signals: &[Signal]) -> Result<Self> {
+        let signals: SigSet = signals.iter().copied().collect();
         signals.thread_block().context("cannot block signals")?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&signals, flags)

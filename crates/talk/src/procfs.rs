@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 /// Why a measurement of a family that [is not whole](Family::is_whole) at
 /// its end does not hold.
 pub(crate) const REPLACED: &str = "a worker was replaced meanwhile";
@@ -261,6 +263,14 @@ fn size(process: u32) -> Option<(usize, u64)> {
 pub(crate) fn memory(process: u32, figure: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     kib(&text, figure)
+}
+
+/// Whether this process ignores a signal.
+pub(crate) fn ignores(signal: Signal) -> bool {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) & (1 << (signal as i32 - 1)) != 0
 }
 
 /// A figure in units of 1024, in bytes.

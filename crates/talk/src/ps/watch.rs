@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::process;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::Duration;
@@ -23,10 +24,14 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Shows what runs until the user has seen enough.
 pub(super) fn watch() -> Result<()> {
-    if !io::stdout().is_terminal() {
-        bail!("--watch needs a terminal to draw on; for a pipe, leave it out");
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if is_dumb || !io::stdout().is_terminal() {
+        bail!(
+            "--watch needs a terminal to draw on; for a pipe, or a dumb one, \
+             leave it out"
+        );
     }
-    let interrupt = Interrupt::block()?;
+    let interrupt = Interrupt::block_hangup_too()?;
     let (sender, sights) = mpsc::channel();
     // In a thread, since a master that does not answer takes its time.
     thread::spawn(move || {
@@ -49,6 +54,11 @@ fn look_again_and_again(sights: &Sender<Result<Sight>>) -> Result<()> {
     let mut before = Look::take()?;
     thread::sleep(BETWEEN_LOOKS);
     loop {
+        // Whoever waits for keys of a terminal that is gone waits without
+        // rest, and does not come back; nor is there any more to restore.
+        if !io::stdout().is_terminal() {
+            process::exit(1);
+        }
         let now = Look::take()?;
         if sights.send(Ok(Sight::between(&before, &now))).is_err() {
             return Ok(());

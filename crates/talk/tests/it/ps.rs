@@ -4,13 +4,15 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::connect;
-use crate::server::{ALL, Server, run, send, wait_until};
+use crate::server::{ALL, Server, lives, run, send, wait_until};
 
 const TALK: &str = env!("CARGO_BIN_EXE_talk");
 
@@ -222,14 +224,16 @@ struct Live {
 
 impl Live {
     /// `None` where there is no script(1), which makes the terminal.
-    fn start() -> Option<Self> {
+    fn start(before: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let output = File::create(folder.path().join("output")).unwrap();
-        let command = "stty rows 24 cols 80; stty -g; \
-                       sh -c 'echo pid $$; exec \"$TALK\" ps --watch'; \
-                       echo status $?; stty -g";
+        let command = format!(
+            "{before} stty rows 24 cols 80; stty -g; \
+             sh -c 'echo pid $$; exec \"$TALK\" ps --watch'; \
+             echo status $?; stty -g"
+        );
         let script = Command::new("script")
-            .args(["--quiet", "--flush", "--command", command, "/dev/null"])
+            .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
             .env("TALK", TALK)
             .env("TERM", "xterm")
             .stdin(Stdio::piped())
@@ -264,7 +268,7 @@ impl Drop for Live {
 #[test]
 fn the_live_view_leaves_the_terminal_as_it_was() {
     type End = (&'static str, fn(&mut Live));
-    let ends: [End; 3] = [
+    let ends: [End; 4] = [
         ("q", |live| {
             // Without h, which would hammer whatever else runs here.
             let mut keys = live.script.stdin.as_ref().unwrap();
@@ -275,9 +279,10 @@ fn the_live_view_leaves_the_terminal_as_it_was() {
             keys.write_all(b"\x03").unwrap();
         }),
         ("SIGTERM", |live| send(live.pid(), Signal::SIGTERM)),
+        ("SIGHUP", |live| send(live.pid(), Signal::SIGHUP)),
     ];
     for (name, end) in ends {
-        let Some(mut live) = Live::start() else {
+        let Some(mut live) = Live::start("") else {
             eprintln!("skipped: there is no script(1) to make a terminal");
             return;
         };
@@ -291,5 +296,23 @@ fn the_live_view_leaves_the_terminal_as_it_was() {
         let modes = output.lines().next().unwrap();
         assert!(after.contains(modes), "{name}: {output:?}");
         assert!(after.contains("\x1b[?25h"), "{name}: no cursor: {output:?}");
+    }
+}
+
+#[test]
+fn the_live_view_ends_with_its_terminal() {
+    for before in ["", "trap '' HUP;"] {
+        let Some(live) = Live::start(before) else {
+            eprintln!("skipped: there is no script(1) to make a terminal");
+            return;
+        };
+        let pid = live.pid();
+        if !before.is_empty() {
+            send(pid, Signal::SIGHUP);
+            thread::sleep(Duration::from_millis(300));
+            assert!(lives(pid), "it is as under nohup");
+        }
+        drop(live);
+        wait_until("the end of the live view", || !lives(pid));
     }
 }
