@@ -54,13 +54,12 @@ impl Server {
         log: Log,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        let notify = Notify::listen()
-            .context("cannot make a socket to hear of readiness")?;
+        let notify = Notify::listen()?;
         let mut command = Command::new(program);
         command
             .args(arguments)
             .arg("--die-with-parent")
-            .env("NOTIFY_SOCKET", notify.name())
+            .env("NOTIFY_SOCKET", notify.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // Ctrl-C is for this process, which stops the others.
