@@ -100,7 +100,7 @@ pub(crate) fn deployments(rows: &[(&Deployment, u16)]) -> String {
     fit(
         &mut table,
         &head,
-        &["slide", "try", "model"],
+        &["slide", "model", "try"],
         print::room(&io::stdout()),
     )
 }

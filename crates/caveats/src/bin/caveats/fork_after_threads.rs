@@ -16,7 +16,7 @@ use harness::client::asynchronous::Client;
 use harness::{Call, CallError, Plan, listener, worker};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, fork, getpid, getppid};
 use sd_notify::NotifyState;
 use tokio::runtime::{Builder, Handle};
 
@@ -74,6 +74,7 @@ fn fork_worker(work: impl FnOnce() -> Result<()>) -> Result<()> {
     stop.add(Signal::SIGTERM);
     stop.add(Signal::SIGINT);
     stop.thread_block()?;
+    let master = getpid();
     // SAFETY: the other thread, where there is one, sleeps in its event
     // loop, so that it holds no lock that the worker would wait for; and
     // that the worker has lost it is what this program is to show.
@@ -81,7 +82,10 @@ fn fork_worker(work: impl FnOnce() -> Result<()>) -> Result<()> {
     let fork = unsafe { fork() }.context("cannot fork")?;
     if let ForkResult::Child = fork {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
-        work()?;
+        // Or it had ended before, and nobody would end this one.
+        if getppid() == master {
+            work()?;
+        }
         process::exit(0);
     }
     // As systemd is told. The socket takes connections already.
