@@ -208,9 +208,11 @@ fn is_late(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixListener};
     use std::process;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -246,6 +248,7 @@ Num       RefCount Protocol Flags    Type St Inode Path
             panic!("nobody answered, and it was taken for an answer");
         };
         assert!(why.to_string().contains("did not answer"), "{why}");
+        own.set_nonblocking(true).unwrap();
         for (answer, expected) in [
             ("hello", "what no master says"),
             (
@@ -254,17 +257,23 @@ Num       RefCount Protocol Flags    Type St Inode Path
                 "version 2",
             ),
         ] {
+            let heard = AtomicBool::new(false);
             let why = thread::scope(|scope| {
                 scope.spawn(|| {
-                    use std::io::Write;
-                    // Those who gave up are still in the queue.
-                    while let Ok((mut stream, _)) = own.accept() {
-                        if stream.write_all(answer.as_bytes()).is_ok() {
-                            break;
+                    // Those who gave up are still in the queue, and anybody
+                    // on this machine may ask.
+                    while !heard.load(Ordering::Relaxed) {
+                        match own.accept() {
+                            Ok((mut stream, _)) => {
+                                stream.write_all(answer.as_bytes()).ok();
+                            }
+                            Err(_) => thread::sleep(Duration::from_millis(1)),
                         }
                     }
                 });
-                ask(pid)
+                let why = ask(pid);
+                heard.store(true, Ordering::Relaxed);
+                why
             });
             let Answer::Useless(why) = why else {
                 panic!("{answer} was taken for a status");
