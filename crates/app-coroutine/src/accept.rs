@@ -44,10 +44,11 @@ pub(crate) fn serve(
     // would stay in may's epoll and tell of itself to memory that was given
     // back.
     let listener: &'static _ = Box::leak(Box::new(listener));
+    sockets::beat(worker.requests.clone());
+    // Said before it serves: a worker that dies unready ends the start.
+    worker.requests.ready();
     let accepting = server.clone();
     go!(move || accepting.accept(listener));
-    sockets::beat(worker.requests.clone());
-    worker.requests.ready();
     worker.stop.wait()?;
     server.stopping.store(true, Ordering::Relaxed);
     // With every permit taken, no request is in hand, and none will be

@@ -380,18 +380,23 @@ fn what_is_missing_is_said_in_one_line() {
     }
 }
 
-/// A bench whose first run is over, and the long one has begun.
+/// A bench whose first run is over, and the next one has begun.
 #[track_caller]
-fn bench_under_way(base: u16, output: &Path) -> (Child, String) {
-    let mut child = talk(base, &["bench", "basic", "--output"])
+fn bench_under_way(
+    base: u16,
+    output: &Path,
+    arguments: &[&str],
+) -> (Child, String) {
+    let mut child = talk(base, &["bench", "--output"])
         .arg(output)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
-    while !text.contains("basic, curl") {
+    while !text.contains(", curl") {
         assert_ne!(stderr.read_line(&mut text).unwrap(), 0, "{text}");
     }
     // What it says from now on is read, lest it wait for a reader.
@@ -402,7 +407,7 @@ fn bench_under_way(base: u16, output: &Path) -> (Child, String) {
 #[test]
 fn two_on_the_same_ports_are_one_too_many() {
     let (base, output) = (free_base(), TempDir::new().unwrap());
-    let (mut first, _) = bench_under_way(base, output.path());
+    let (mut first, _) = bench_under_way(base, output.path(), &["basic"]);
     // With a backend of its own: it is not the port that the first one has.
     let backend = hasty_backend("200 OK").to_string();
     let second = TempDir::new().unwrap();
@@ -417,22 +422,12 @@ fn two_on_the_same_ports_are_one_too_many() {
 #[test]
 fn a_run_whose_record_is_gone_is_refused() {
     let (base, output) = (free_base(), TempDir::new().unwrap());
-    let mut child = talk(base, &["bench", "async", "--quick", "--output"])
-        .arg(output.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut text = String::new();
-    while !text.contains("async, curl") {
-        assert_ne!(stderr.read_line(&mut text).unwrap(), 0, "{text}");
-    }
+    let (mut child, _) =
+        bench_under_way(base, output.path(), &["async", "--quick"]);
     let target = Path::new(env!("CARGO_BIN_EXE_talk")).ancestors().nth(2);
     let traces = format!("talk/{base}/async.traces");
     fs::remove_dir_all(target.unwrap().join(traces)).unwrap();
-    while stderr.read_line(&mut text).unwrap() > 0 {}
-    assert_eq!(wait(&mut child), Some(1), "{text}");
+    assert_eq!(wait(&mut child), Some(1));
     let row = results(output.path())["rows"][1].to_string();
     assert!(row.contains("recorded none of its requests"), "{row}");
 }
@@ -440,7 +435,8 @@ fn a_run_whose_record_is_gone_is_refused() {
 #[test]
 fn a_bench_that_is_stopped_leaves_nothing() {
     let output = TempDir::new().unwrap();
-    let (mut child, text) = bench_under_way(free_base(), output.path());
+    let (mut child, text) =
+        bench_under_way(free_base(), output.path(), &["basic"]);
     let family = descendants(child.id());
     // Two masters, two workers of the backend, and one of basic.
     assert_eq!(family.len(), 5, "{text}");
