@@ -180,7 +180,10 @@ mod tests {
         let waits = [1, 50_000, 99_999].map(|nanos| {
             timer.add(first + Duration::from_nanos(nanos)).unwrap()
         });
-        assert!(waits.iter().all(|wait| wait.key.0 == first + TICK));
+        let kept = timer.lock();
+        let moments = kept.wakers.keys().map(|(moment, _)| *moment);
+        assert!(moments.clone().all(|moment| moment == first + TICK));
+        assert_eq!(moments.count(), waits.len());
     }
 
     #[tokio::test]
