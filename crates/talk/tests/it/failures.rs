@@ -4,18 +4,16 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write, pipe};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
 use crate::bench::{descendants, hasty_backend};
 use crate::http::{connect, get, is_taken};
 use crate::server::{
-    Server, binary, lives, send, wait_until, with_each, with_each_kind,
+    Server, binary, lives, send, spawn, wait_until, with_each, with_each_kind,
     with_each_of_many,
 };
 
@@ -253,19 +251,14 @@ struct Logging {
 impl Logging {
     fn to(log: impl Into<Stdio>, app: &str) -> Self {
         let port = free_port();
-        let folder = TempDir::new().unwrap();
-        let notify = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&notify).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let child = Command::new(binary(app))
+        let mut command = Command::new(binary(app));
+        command
             .args(["--calls=0", "--backend=127.0.0.1:1", "--die-with-parent"])
             .arg(format!("--http=:{port}"))
-            .env("NOTIFY_SOCKET", &notify)
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        // A worker that is killed before ends the start.
-        wait_until("ready", || socket.recv(&mut [0; 64]).is_ok());
+            .stderr(log);
+        // A worker that is killed before it is ready ends the start.
+        let child = spawn(&mut command);
+        assert!(is_taken(port), "nobody listens");
         Self { child, port }
     }
 

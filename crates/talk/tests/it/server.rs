@@ -147,6 +147,25 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Starts a server, and waits until it says that it is ready, or has ended.
+#[track_caller]
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let folder = TempDir::new().unwrap();
+    let notify = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&notify).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut child = command.env("NOTIFY_SOCKET", &notify).spawn().unwrap();
+    let mut message = [0; 64];
+    let mut ready = || match socket.recv(&mut message) {
+        Ok(length) => message[..length].starts_with(b"READY=1"),
+        Err(_) => false,
+    };
+    wait_until("ready, or ended", || {
+        ready() || child.try_wait().unwrap().is_some()
+    });
+    child
+}
+
 /// A server that runs.
 pub(crate) struct Server {
     child: Child,
@@ -171,33 +190,20 @@ impl Server {
     ) -> Self {
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log");
-        let notify = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&notify).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let child = Command::new(binary(program))
+        let mut command = Command::new(binary(program));
+        command
             .args(arguments)
             .arg(format!("--http=:{port}"))
-            .env("NOTIFY_SOCKET", &notify)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
-            .current_dir(root())
-            .spawn()
-            .unwrap();
+            .current_dir(root());
         let mut server = Self {
-            child,
+            child: spawn(&mut command),
             log,
             port: 0,
             _folder: folder,
         };
-        let mut message = [0; 64];
-        let mut ready = || match socket.recv(&mut message) {
-            Ok(length) => message[..length].starts_with(b"READY=1"),
-            Err(_) => false,
-        };
-        wait_until("ready, or ended", || {
-            ready() || server.child.try_wait().unwrap().is_some()
-        });
         let log = server.log();
         let port = log.lines().find_map(|line| {
             let (_, rest) = line.split_once(" : ready: ")?;

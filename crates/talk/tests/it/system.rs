@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::http::{get, is_taken};
-use crate::server::{Server, binary, lives, root, send, wait_until};
+use crate::server::{Server, binary, lives, root, send, spawn, wait_until};
 
 fn children(pid: u32) -> Vec<u32> {
     let file = format!("/proc/{pid}/task/{pid}/children");
@@ -94,22 +94,14 @@ fn a_service_manager_that_does_not_listen_holds_nobody_up() {
 
 #[test]
 fn what_was_inherited_hinders_no_master() {
-    let folder = TempDir::new().unwrap();
-    let log = folder.path().join("log");
     let inherited = "trap '' CHLD; ulimit -Sn 64; exec \"$@\"";
-    let child = Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .args(["-c", inherited, "sh"])
         .arg(binary("app-sync"))
-        .args(["--http=:0", "--calls=0", "--backend=127.0.0.1:1"])
-        .stderr(File::create(&log).unwrap())
-        .spawn();
-    let mut server = Killed(child.unwrap());
+        .args(["--http=:0", "--calls=0", "--backend=127.0.0.1:1"]);
+    let mut server = Killed(spawn(&mut command));
     let pid = server.0.id();
-    wait_until("ready", || {
-        std::fs::read_to_string(&log)
-            .unwrap()
-            .contains(" : ready: ")
-    });
     let workers = children(pid);
     let limits = format!("/proc/{}/limits", workers[0]);
     let limits = std::fs::read_to_string(limits).unwrap();
