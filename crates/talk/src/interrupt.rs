@@ -1,8 +1,8 @@
 //! Ctrl-C, as something to look at rather than something that happens.
 //!
-//! SIGINT and SIGTERM are blocked, and SIGHUP where it matters, and read from a file when there is time
-//! for them: so a stop never leaves a server behind that was just being
-//! started.
+//! SIGINT and SIGTERM are blocked, and SIGHUP where it matters, and read from
+//! a file when there is time for them: so a stop never leaves a server behind
+//! that was just being started.
 
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
