@@ -90,7 +90,9 @@ pub use compare::{Difference, compare};
 pub use error::Error;
 pub use latency::{Latency, QUANTILES};
 pub use limits::most_connections;
-pub use load::{Arrivals, Family, Load, Rate, Schedule, Stage, Stop, Target};
+pub use load::{
+    Arrivals, Family, LONGEST, Load, Rate, Schedule, Stage, Stop, Target,
+};
 pub use outcome::{
     Counted, Cpu, Each, ErrorKind, Open, Outcome, Series, Slice,
 };

@@ -11,6 +11,11 @@ use serde::Serialize;
 use crate::Error;
 use crate::seconds;
 
+/// Nothing in a load may take longer than a year. Centuries fit into the
+/// nanoseconds that moments are told in, and sums of years into a
+/// [`Duration`].
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A load: which requests, how many, and when.
 #[derive(Clone, Debug, Serialize)]
 pub struct Load {

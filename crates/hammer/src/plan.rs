@@ -7,11 +7,7 @@ use std::time::Duration;
 use socket2::SockAddr;
 
 use crate::Error;
-use crate::load::{Load, Schedule, Stop, Target, Url};
-
-/// Nothing in a load may take longer. Centuries fit into the nanoseconds that
-/// moments are told in.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+use crate::load::{LONGEST, Load, Schedule, Stop, Target, Url};
 
 /// Requests a second that no machine sends.
 const FASTEST: f64 = 1e9;
@@ -109,7 +105,7 @@ fn check(load: &Load) -> Result<(), Error> {
     };
     let limits = [load.timeout, load.connect_timeout];
     let times = [length, load.warmup, load.stagger];
-    if limits.iter().chain(&times).any(|time| *time > YEAR) {
+    if limits.iter().chain(&times).any(|time| *time > LONGEST) {
         return refuse("a year is the longest");
     }
     if load.threads == 0 {

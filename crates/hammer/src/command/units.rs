@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use hammer::Stage;
-
-/// No run is longer, and sums of such durations never overflow.
-const YEAR: f64 = 365.0 * 24.0 * 3600.0;
+use hammer::{LONGEST, Stage};
 
 /// Reads `1.5s`, `200ms`, `2m`, `1h`, and a bare number of seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -20,7 +17,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|_| not_a_duration())?;
     let seconds = number * seconds;
-    if seconds > YEAR {
+    if seconds > LONGEST.as_secs_f64() {
         return Err("a year is the longest".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|_| not_a_duration())
