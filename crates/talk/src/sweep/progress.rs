@@ -9,9 +9,6 @@ use indicatif::ProgressBar;
 use crate::print::note;
 use crate::progress::bar;
 
-/// A piece that was quicker had been kept, and says nothing of the others.
-const NO_TIME: Duration = Duration::from_secs(1);
-
 /// How far a sweep is. Many may tell of it at the same time.
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -32,6 +29,12 @@ impl Progress {
     /// A piece is over.
     pub(super) fn over(&self) {
         self.clock().over(self.begun.elapsed());
+        self.tick();
+    }
+
+    /// Nothing was left to do of a piece.
+    pub(super) fn skip(&self) {
+        self.clock().skip(self.begun.elapsed());
         self.tick();
     }
 
@@ -103,11 +106,14 @@ impl Clock {
     }
 
     fn over(&mut self, now: Duration) {
-        let took = now.saturating_sub(self.at);
-        if took < NO_TIME && self.over < self.expected.len() {
+        self.over = (self.over + 1).min(self.expected.len());
+        self.at = now;
+    }
+
+    /// It took no time, and says nothing of the others.
+    fn skip(&mut self, now: Duration) {
+        if self.over < self.expected.len() {
             self.expected.remove(self.over);
-        } else {
-            self.over = (self.over + 1).min(self.expected.len());
         }
         self.at = now;
     }
@@ -164,8 +170,8 @@ mod tests {
     #[test]
     fn what_was_kept_makes_nothing_look_quick() {
         let mut clock = Clock::new(vec![seconds(30), seconds(20), seconds(40)]);
-        clock.over(Duration::from_millis(100));
-        clock.over(Duration::from_millis(200));
+        clock.skip(Duration::from_millis(100));
+        clock.skip(Duration::from_millis(200));
         assert_eq!(clock.left(seconds(1)).as_secs(), 39);
     }
 

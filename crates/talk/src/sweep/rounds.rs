@@ -150,12 +150,13 @@ impl<'a> Rounds<'a> {
         pieces
     }
 
-    /// Does something with each model of a group at the same time.
+    /// Does something with each model of a group at the same time; `what`
+    /// says whether anything was left to do.
     fn together(
         &self,
         group: &[usize],
         progress: &Progress,
-        what: impl Fn(usize, u64) -> Result<()> + Sync,
+        what: impl Fn(usize, u64) -> Result<bool> + Sync,
     ) -> Result<()> {
         let names = group.iter().map(|&place| self.name(place));
         progress.say(&names.collect::<Vec<_>>().join(", "));
@@ -185,7 +186,12 @@ impl<'a> Rounds<'a> {
             });
             ended.collect()
         });
-        progress.over();
+        let was_left =
+            |result: &Result<bool>| *result.as_ref().unwrap_or(&true);
+        match results.iter().any(was_left) {
+            true => progress.over(),
+            false => progress.skip(),
+        }
         // Who gave up since another one did has no reason of its own.
         let (own, others): (Vec<_>, Vec<_>) = results
             .into_iter()
@@ -203,7 +209,7 @@ impl<'a> Rounds<'a> {
         round: u32,
         beside: u64,
         progress: &Progress,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let frame = self.frame(place, round, beside);
         let deployment = self.asked.deployments[place];
         let ground = self.ground();
@@ -229,7 +235,7 @@ impl<'a> Rounds<'a> {
             true => progress.tell(&line),
             false => progress.recall(&line),
         }
-        Ok(())
+        Ok(was_left)
     }
 
     fn drill(
@@ -238,21 +244,21 @@ impl<'a> Rounds<'a> {
         round: u32,
         beside: u64,
         progress: &Progress,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let name = self.name(place);
         let is_done = |step: &Step| {
             let is_drill = matches!(step.load, Load::Stall { .. });
             is_drill && step.model == name && step.round == round
         };
         if lock(&self.journal).steps().iter().any(is_done) {
-            return Ok(());
+            return Ok(false);
         }
         // Who does not hold anything has nothing to recover to, and of a few
         // requests nothing can be told.
         let length = self.pace.drill(&self.outlooks[place]).as_secs_f64();
         let enough = |rate: &f64| rate * length >= FEWEST;
         let Some(half) = self.half(place).filter(enough) else {
-            return Ok(());
+            return Ok(false);
         };
         let rate = half.min(stall::highest(&self.outlooks[place]));
         let ground = self.ground();
@@ -265,7 +271,7 @@ impl<'a> Rounds<'a> {
         lock(&self.journal).add(step)?;
         stand.down()?;
         progress.tell(&format!("{name}: its backend froze, and went on"));
-        Ok(())
+        Ok(true)
     }
 
     /// Half of what a model held in each round, or the rate that is asked
