@@ -8,6 +8,12 @@
 #[cfg(any(feature = "asynchronous", feature = "ureq"))]
 use std::time::Duration;
 
+#[cfg(any(feature = "asynchronous", feature = "ureq"))]
+use http::StatusCode;
+
+#[cfg(any(feature = "asynchronous", feature = "ureq"))]
+use crate::answer::Failure;
+
 #[cfg(feature = "asynchronous")]
 pub mod asynchronous;
 #[cfg(feature = "ureq")]
@@ -23,3 +29,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// More than this is no answer: as ureq has it.
 #[cfg(feature = "asynchronous")]
 const LONGEST_BODY: usize = 10 << 20;
+
+/// Whether an answer is one. A redirect is none either: nobody follows it.
+#[cfg(any(feature = "asynchronous", feature = "ureq"))]
+fn successful(status: StatusCode) -> Result<(), Failure> {
+    if status.is_success() {
+        return Ok(());
+    }
+    Err(Failure::Other(format!("http status: {}", status.as_u16())))
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Response, Uri};
+use http::Uri;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::rt::Timer;
@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::redirect::Policy;
 
 use super::multiplexed::Multiplexed;
-use super::{IDLE_LIMIT, LONGEST_BODY};
+use super::{IDLE_LIMIT, LONGEST_BODY, successful};
 use crate::answer::Failure;
 use crate::deployment::Library;
 use crate::plan::Plan;
@@ -76,9 +76,7 @@ impl Client {
                     Box::pin(get_with_reqwest(client, uri)).await
                 }
                 Pool::Hyper(client) => get_with_hyper(client, uri).await,
-                Pool::Multiplexed(client) => {
-                    Ok(successful(client.get(uri).await?)?.into_body())
-                }
+                Pool::Multiplexed(client) => client.get(uri).await,
             }
         };
         let mut answer = pin!(answer);
@@ -98,8 +96,8 @@ async fn get_with_reqwest(
     client: &reqwest::Client,
     uri: &Uri,
 ) -> Result<Bytes, Failure> {
-    let answer = client.get(uri.to_string()).send().await?;
-    let mut answer = answer.error_for_status()?;
+    let mut answer = client.get(uri.to_string()).send().await?;
+    successful(answer.status())?;
     let mut body = Body::default();
     while let Some(bytes) = answer.chunk().await? {
         body.add(&bytes)?;
@@ -111,7 +109,8 @@ async fn get_with_hyper(
     client: &HyperClient,
     uri: &Uri,
 ) -> Result<Bytes, Failure> {
-    let answer = successful(client.get(uri.clone()).await?)?;
+    let answer = client.get(uri.clone()).await?;
+    successful(answer.status())?;
     let body = Limited::new(answer.into_body(), LONGEST_BODY);
     let body = body.collect().await;
     Ok(body.map_err(|error| Failure::other(&*error))?.to_bytes())
@@ -130,15 +129,6 @@ impl Body {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
-}
-
-fn successful<B>(answer: Response<B>) -> Result<Response<B>, Failure> {
-    let status = answer.status();
-    if !status.is_success() {
-        let why = format!("http status: {}", status.as_u16());
-        return Err(Failure::Other(why));
-    }
-    Ok(answer)
 }
 
 fn with_reqwest(

@@ -8,9 +8,13 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 use ureq::{Agent, Error};
 
-use super::IDLE_LIMIT;
+use super::{IDLE_LIMIT, successful};
 use crate::answer::Failure;
 use crate::plan::Plan;
+
+/// Bytes that a connection has room for each way. The head of an answer must
+/// fit into them.
+const BUFFER: usize = 4 << 10;
 
 /// A client that keeps its connections, and a time limit for each call.
 #[derive(Clone, Debug)]
@@ -36,9 +40,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// ureq's, also where the answer's status is no success.
-    pub fn get(&self, uri: &Uri) -> Result<Vec<u8>, Error> {
-        self.0.get(uri).call()?.into_body().read_to_vec()
+    /// [`Failure`], also where the answer's status is no success.
+    pub fn get(&self, uri: &Uri) -> Result<Vec<u8>, Failure> {
+        let answer = self.0.get(uri).call()?;
+        successful(answer.status())?;
+        Ok(answer.into_body().read_to_vec()?)
     }
 }
 
@@ -49,13 +55,17 @@ fn settings(plan: &Plan, calls: usize) -> Config {
         .max_idle_connections_per_host(calls)
         .max_idle_age(IDLE_LIMIT)
         .max_redirects(0)
+        .http_status_as_error(false)
         .proxy(None)
         // The backend asks for neither, and each is spelled out anew.
         .user_agent("")
         .accept("")
         // The default of 128 KiB each way is 100 MB for 400 connections.
-        .input_buffer_size(4096)
-        .output_buffer_size(4096)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        // Where a head fills the buffer, ureq would say that the other side
+        // has gone away.
+        .max_response_header_size(BUFFER - 1)
         .build()
 }
 

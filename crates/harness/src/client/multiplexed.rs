@@ -23,7 +23,7 @@ use futures_util::task::AtomicWaker;
 use h2::client::{Builder, SendRequest};
 use h2::{Ping, PingPong, Reason};
 use http::uri::Authority;
-use http::{Request, Response, Uri};
+use http::{Request, Uri};
 use hyper::body::Bytes;
 use hyper::rt::{Executor, Timer};
 use hyper::service::Service;
@@ -32,6 +32,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
 use super::asynchronous::Body;
+use super::successful;
 use crate::answer::Failure;
 use crate::plan::Plan;
 
@@ -87,18 +88,17 @@ impl Multiplexed {
         }
     }
 
-    /// The answer, whose body is read to its end.
-    pub(super) async fn get(
-        &self,
-        uri: &Uri,
-    ) -> Result<Response<Bytes>, Failure> {
+    /// The body of the answer.
+    pub(super) async fn get(&self, uri: &Uri) -> Result<Bytes, Failure> {
         let mut request = Request::new(());
         *request.uri_mut() = uri.clone();
         let mut sender = self.sender(uri).await?;
         let given_up = GivenUp { of: self, uri };
         // Dropped before its end, a call is given up (RST_STREAM).
         let (answer, _) = sender.send_request(request, true)?;
-        let (head, mut stream) = answer.await?.into_parts();
+        let answer = answer.await?;
+        let status = answer.status();
+        let mut stream = answer.into_body();
         let mut body = Body::default();
         while let Some(bytes) = stream.data().await {
             let bytes = bytes?;
@@ -106,7 +106,8 @@ impl Multiplexed {
             body.add(&bytes)?;
         }
         mem::forget(given_up);
-        Ok(Response::from_parts(head, body.0.into()))
+        successful(status)?;
+        Ok(body.0.into())
     }
 
     /// Says that a call to `uri` was given up.

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use harness::Plan;
+use harness::answer::Failure;
 use harness::client::blocking::Client;
 use harness::deployment::{Deployment, Keys};
 use httparse::{EMPTY_HEADER, Request};
@@ -67,7 +68,7 @@ fn serve_client(
     }
 }
 
-fn answer(client: &Client, url: &Uri) -> Result<Vec<u8>, ureq::Error> {
+fn answer(client: &Client, url: &Uri) -> Result<Vec<u8>, Failure> {
     let start = Instant::now();
     for _ in 0..CALLS {
         client.get(url)?;

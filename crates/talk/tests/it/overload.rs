@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::{Answer, Answers, connect, get, read};
 use crate::server::{
-    Server, wait_until, with_each, with_each_kind, with_each_of_many,
+    ALL, Server, wait_until, with_each, with_each_kind, with_each_of_many,
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -97,6 +97,11 @@ fn a_backend_that_misbehaves_is_told_of_and_holds_nobody() {
     let errs = backend(|stream| {
         say(stream, b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
     });
+    let moves = backend(|stream| {
+        let elsewhere = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\
+                         Content-Length: 0\r\n\r\n";
+        say(stream, elsewhere.as_bytes());
+    });
     with_each(|deployment| {
         for (kind, port, status) in [
             ("hangs", hangs, 504),
@@ -105,6 +110,7 @@ fn a_backend_that_misbehaves_is_told_of_and_holds_nobody() {
             ("sends garbage", garbage, 502),
             ("stops short", short, 502),
             ("errs", errs, 502),
+            ("moves", moves, 502),
         ] {
             let further = ["--calls=0.25", "--timeout=0.5"];
             let further = deployment.light(&further);
@@ -124,6 +130,25 @@ fn a_backend_that_misbehaves_is_told_of_and_holds_nobody() {
             assert_eq!(server.workers(), workers, "{what}");
         }
     });
+}
+
+#[test]
+fn a_head_that_a_client_has_no_room_for_is_called_so() {
+    let wordy = backend(|stream| {
+        let long = "x".repeat(5000);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {long}\r\n\r\n"
+        );
+        say(stream, head.as_bytes());
+    });
+    for name in ["basic", "coroutine-sockets"] {
+        let deployment = *ALL.iter().find(|one| one.name == name).unwrap();
+        let server = Server::deploy(deployment, wordy, &["--calls=0"]);
+        let answer = get(server.port, "/");
+        assert_eq!(answer.status, 502, "{name}: {answer:?}");
+        let says = "response header is too big";
+        assert!(answer.body.contains(says), "{name}: {answer:?}");
+    }
 }
 
 /// Processor time of a process so far, in clock ticks.
