@@ -12,7 +12,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use anyhow::Result;
 use axum::Router;
@@ -25,7 +24,7 @@ use harness::answer::{Answer, RETRY_AFTER, Status};
 use harness::deployment::Deployment;
 use harness::http::{HEAD_LIMIT, HEADERS_LIMIT};
 use harness::overload::Overload;
-use harness::{CallError, Requests, Worker, log, worker};
+use harness::{CallError, Requests, Worker, log, threads, worker};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -88,18 +87,7 @@ where
             accepting.await
         })
     };
-    let run_loop = |core| {
-        run_loop(core).unwrap_or_else(|error| worker::fail(&error));
-    };
-    thread::scope(|scope| {
-        for core in 1..deployment.threads {
-            let run_loop = &run_loop;
-            thread::Builder::new()
-                .spawn_scoped(scope, move || run_loop(core))
-                .unwrap_or_else(|error| worker::fail(&error.into()));
-        }
-        run_loop(0);
-    });
+    threads::run(deployment.threads, run_loop);
     Ok(())
 }
 

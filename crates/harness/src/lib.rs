@@ -10,15 +10,17 @@
 //!    `files`: the files that they may have open;
 //! 4. [`signals`]: how a master and a worker hear that they should stop;
 //! 5. [`worker`]: what a worker is given, and the blocking way to serve;
-//!    [`requests`]: what it has in hand, for its master to see;
-//!    [`overload`]: when it refuses them;
+//!    [`threads`]: on as many as a worker has;
+//!    [`requests`]: what it has in hand, and `board`, the memory in which its
+//!    master sees that; [`overload`]: when it refuses them;
 //! 6. [`http`]: HTTP/1.1 for blocking code, on any kind of socket;
 //! 7. [`plan`] and [`answer`]: the calls and the own work of a request, and
-//!    what its client is told of them;
+//!    what its client is told of them; `processor`: what its work is;
 //! 8. [`client`]: the clients that the apps call the backend with;
 //!    [`grain`]: time limits that need not be set anew;
 //! 9. [`log`]: the slides' log lines; [`trace`]: the same for a machine to
-//!    read; [`shared`]: memory that outlives a fork.
+//!    read; [`shared`]: memory that outlives a fork; `fuzz`: what the fuzz
+//!    targets try.
 //!
 //! The harness starts no thread and no runtime before the fork, and knows
 //! nothing of any app.
@@ -45,6 +47,7 @@ pub mod requests;
 mod run;
 pub mod shared;
 pub mod signals;
+pub mod threads;
 pub mod trace;
 pub mod worker;
 

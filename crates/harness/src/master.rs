@@ -8,7 +8,8 @@
 //! 1. child.rs: one worker, from its fork to its end;
 //! 2. place.rs: a worker's place, which its successor takes over;
 //! 3. clocks.rs: when a worker is stuck; ended.rs: how one ended;
-//! 4. status.rs: what is told to those who ask.
+//! 4. status.rs: what is told to those who ask; notify.rs: and to a service
+//!    manager, unasked.
 
 mod child;
 mod clocks;

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{
     Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout,
 };
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::answer::{Answer, CallError};
 use crate::deployment::Deployment;
@@ -25,6 +24,7 @@ use crate::log;
 use crate::overload::Overload;
 use crate::requests::Requests;
 use crate::signals::Stop;
+use crate::threads;
 
 /// A forked process that serves.
 #[derive(Debug)]
@@ -54,9 +54,11 @@ impl Worker {
     /// shares the requests out among all that are. The main thread is one of
     /// them.
     ///
+    /// Where waiting for them fails for good, the process ends.
+    ///
     /// # Errors
     ///
-    /// The system's, where waiting or accepting fails for good.
+    /// None: the result is that of the other ways to serve.
     pub fn serve(
         self,
         deployment: &Deployment,
@@ -107,26 +109,11 @@ impl Worker {
                 // affair.
                 served.ok();
             });
-            served.unwrap_or_else(|error| fail(&error.into()));
+            Ok(served?)
         };
-        thread::scope(|scope| {
-            for core in 1..deployment.threads {
-                let take_requests = &take_requests;
-                thread::Builder::new()
-                    .spawn_scoped(scope, move || take_requests(core))
-                    .unwrap_or_else(|error| fail(&error.into()));
-            }
-            take_requests(0);
-        });
+        threads::run(deployment.threads, take_requests);
         Ok(())
     }
-}
-
-/// Ends a worker of which a thread cannot go on: its master will fork a
-/// whole one, while the other threads would wait for its end for ever.
-pub fn fail(error: &anyhow::Error) -> ! {
-    error!("a thread of this worker failed: {error:#}");
-    process::exit(1)
 }
 
 /// Where a thread waits for connections.

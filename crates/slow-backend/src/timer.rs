@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use harness::worker;
+use harness::threads;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{
     ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
@@ -77,7 +77,7 @@ impl Timer {
         // Without it nothing would end any more.
         tokio::spawn(async {
             if let Err(error) = driven.await {
-                worker::fail(&error.into());
+                threads::fail(&error.into());
             }
         });
         Ok(timer)
