@@ -18,7 +18,8 @@ use may::go;
 use may::io::{CoIo, WaitIo};
 use may::sync::Semphore;
 
-use crate::sockets::{self, coarse, heed_timeout};
+use crate::coroutines::{self, heed_timeout};
+use crate::sockets::coarse;
 
 /// How often an idle connection asks whether its worker should stop.
 const STOP_CHECK: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ pub(crate) fn serve(
     // would stay in may's epoll and tell of itself to memory that was given
     // back.
     let listener: &'static _ = Box::leak(Box::new(listener));
-    sockets::beat(worker.requests.clone());
+    coroutines::beat(worker.requests.clone());
     // Said before it serves: a worker that dies unready ends the start.
     worker.requests.ready();
     let accepting = server.clone();
@@ -84,7 +85,7 @@ where
                     let refused = self.overload.refuses(listener.inner());
                     // A worker serves what it has just accepted before it
                     // accepts more, which another worker may do.
-                    sockets::begin(move || {
+                    coroutines::spawn(move || {
                         permit.0.serve_client(stream, refused)
                     });
                 }
@@ -94,7 +95,7 @@ where
                 }
                 Err(error) => {
                     if let Some(pause) = worker::pause_after(&error) {
-                        sockets::sleep(pause);
+                        coroutines::sleep(pause);
                     }
                 }
             }

@@ -6,10 +6,13 @@
 //! on the harness's HTTP code, which app-sync is served by.
 //!
 //! Read next: sockets.rs, which is gevent's monkey-patching made explicit;
+//! coroutines.rs and clients.rs, what runs the calls and makes them;
 //! accept.rs and minihttp.rs, where requests come from; and app-offload,
 //! whose server blocks and whose calls do not.
 
 mod accept;
+mod clients;
+mod coroutines;
 mod minihttp;
 mod sockets;
 
@@ -21,7 +24,7 @@ use harness::client::blocking::Client;
 use harness::deployment::{Deployment, Server};
 use harness::{Call, CallError, Plan, Worker};
 
-use crate::sockets::Clients;
+use crate::clients::Clients;
 
 /// Deployment keys that this app understands, and some others do not.
 const OWN_KEYS: &[&str] = &["coroutines", "server"];
@@ -36,7 +39,7 @@ fn serve(
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    sockets::use_one_thread(&worker, deployment.coroutines, plan);
+    coroutines::use_one_thread(&worker, deployment.coroutines, plan);
     let clients = Clients::new(plan);
     let application = move || clients.with(|client| application(client, plan));
     match deployment.server {
@@ -55,10 +58,10 @@ fn application(
     for step in plan.steps() {
         let calls = step.iter().map(|call| {
             let client = client.clone();
-            sockets::begin(move || long_network_call(&client, call))
+            coroutines::spawn(move || long_network_call(&client, call))
         });
         let calls: Vec<_> = calls.collect();
-        let answers: Vec<_> = calls.into_iter().map(sockets::join).collect();
+        let answers: Vec<_> = calls.into_iter().map(coroutines::join).collect();
         answers.into_iter().collect::<Result<(), _>>()?;
     }
     let seconds = start.elapsed().as_secs_f64();

@@ -23,7 +23,7 @@ use may::coroutine::JoinHandle;
 use may::sync::Semphore;
 use may_minihttp::{HttpServer, HttpService, Request, Response};
 
-use crate::sockets;
+use crate::coroutines;
 
 /// How long an answer may take from the service to the socket.
 const WRITE_TIME: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub(crate) fn serve(
     let waiting = service.waiting.clone();
     let address = worker.listener.local_addr()?;
     let accepting = HttpServer(service).start(address)?;
-    sockets::beat(worker.requests.clone());
+    coroutines::beat(worker.requests.clone());
     worker.requests.ready();
     worker.stop.wait()?;
     stopping.store(true, Ordering::Relaxed);

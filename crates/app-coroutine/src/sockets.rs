@@ -6,166 +6,25 @@
 //! would, may switches to another coroutine of the thread. A resolver that
 //! knows the answer keeps names from blocking it, too.
 
-use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::panic::resume_unwind;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::client::blocking::Client;
-use harness::{Plan, Requests, Worker, grain, log};
-use may::coroutine::{self, Builder, JoinHandle};
-use may::go;
+use harness::grain;
 use may::net::TcpStream;
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-/// Room for a call on ureq; may's own default is too small for it.
-const STACK_BYTES: usize = 256 << 10;
+use crate::coroutines::heed_timeout;
 
 /// How exact the time limits of a socket are.
 const GRAIN: Duration = Duration::from_millis(50);
 
-/// After how long may looks around by itself where nothing happens. A signal
-/// makes it forget until when it was to wait (SIGCONT, a debugger): time-outs
-/// are so late then.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// How long a client may be at rest before its connections are closed.
-const REST: Duration = Duration::from_secs(60);
-
-/// Coroutines that are kept for the next who need one, at the most.
-const SPARE: usize = 1024;
-
-/// Sets may up for a worker: one thread for all coroutines, as gevent has,
-/// and stacks that are kept, up to as many as `requests` requests need.
-///
-/// The thread is not pinned to a core: may would pin the one of every worker
-/// to the same. may adds a thread of its own, for timers.
-pub(crate) fn use_one_thread(worker: &Worker, requests: usize, plan: &Plan) {
-    let config = may::config();
-    config.set_workers(1);
-    config.set_worker_pin(false);
-    config.set_stack_size(STACK_BYTES / size_of::<usize>());
-    let coroutines = 1 + plan.calls_at_once();
-    // may goes round all that it keeps, however few are needed, and few that
-    // are warm are better: those of one request to begin with.
-    config.set_pool_capacity(coroutines.min(SPARE));
-    // By itself it looks around a hundred times a second. With `heed_timeout`
-    // nothing waits for that.
-    config.set_timeout_ns(IDLE.as_nanos() as u64);
-    // may's threads start here, and the one for timers keeps this name.
-    log::name_thread("may-timer".to_owned());
-    let number = worker.number;
-    let core = format!("worker-{number}-core-0");
-    go!(move || log::name_thread(core));
-    log::name_thread(format!("worker-{number}"));
-    config.set_pool_capacity((requests * coroutines).min(SPARE));
-}
-
-/// Tells the master that the thread of the coroutines comes round.
-pub(crate) fn beat(requests: Requests) {
-    requests.beat(0);
-    go!(move || loop {
-        requests.beat(0);
-        sleep(requests.beats());
-    });
-}
-
-/// Lets others run meanwhile, and goes on where they do: may itself goes on
-/// in its thread for timers.
-pub(crate) fn sleep(time: Duration) {
-    coroutine::sleep(time);
-    coroutine::yield_now();
-}
-
-/// Tells may that there is something to do, where a wait ran out of time.
-///
-/// may resumes such a coroutine as the last thing before it sleeps: another
-/// that it wakes in turn, as by the end of a call, would sleep with may until
-/// something else happens. A coroutine that begins is noticed at once.
-pub(crate) fn heed_timeout<T>(waited: io::Result<T>) -> io::Result<T> {
-    if let Err(error) = &waited
-        && error.kind() == ErrorKind::TimedOut
-    {
-        go!(|| {});
-    }
-    waited
-}
-
-/// Clients for the calls of any number of requests, each with a client of
-/// its own while it is in hand: ureq looks through all the connections that
-/// a client has at rest, several times for a call.
-pub(crate) struct Clients {
-    plan: &'static Plan,
-    /// Those of the longest rest first.
-    at_rest: Mutex<VecDeque<(Instant, Client)>>,
-}
-
-impl Clients {
-    pub(crate) fn new(plan: &'static Plan) -> Self {
-        let at_rest = Mutex::default();
-        Self { plan, at_rest }
-    }
-
-    /// Does `what` with a client that nobody else has meanwhile.
-    pub(crate) fn with<T>(&self, what: impl FnOnce(&Client) -> T) -> T {
-        let at_rest = self.at_rest().pop_back();
-        let client = at_rest.map(|(_, client)| client);
-        let client = client.unwrap_or_else(|| self.client());
-        let done = what(&client);
-        let now = Instant::now();
-        let mut at_rest = self.at_rest();
-        at_rest.push_back((now, client));
-        let is_old = |(since, _): &(Instant, _)| now - *since > REST;
-        let old = at_rest.iter().take_while(|rest| is_old(rest)).count();
-        // Closed once the list is free again.
-        let old: Vec<_> = at_rest.drain(..old).collect();
-        drop(at_rest);
-        drop(old);
-        done
-    }
-
-    fn client(&self) -> Client {
-        let calls = self.plan.calls_at_once();
-        Client::with_connector(self.plan, calls, YieldingConnector)
-    }
-
-    /// Held for no longer than a list takes, and by no coroutine that yields.
-    fn at_rest(&self) -> MutexGuard<'_, VecDeque<(Instant, Client)>> {
-        // A list of clients is whole whoever panicked.
-        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Begins `what` in a coroutine of its own, and comes back once that waits.
-///
-/// `go!` would put it into a queue that other threads may reach, and wake the
-/// event loop for it: a system call for each call.
-#[allow(unsafe_code)]
-pub(crate) fn begin<T: Send + 'static>(
-    what: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
-    // SAFETY: as with `go!`, what runs keeps nothing in a thread-local across
-    // a call that yields, and the stack is large enough for it.
-    let begun = unsafe { Builder::new().spawn_local(what) };
-    begun.expect("a coroutine has no name that could be bad")
-}
-
-/// Waits for a coroutine; where it panicked, so does the caller.
-pub(crate) fn join<T>(coroutine: JoinHandle<T>) -> T {
-    coroutine
-        .join()
-        .unwrap_or_else(|panic: Box<dyn Any + Send>| resume_unwind(panic))
-}
-
 #[derive(Debug)]
-struct YieldingConnector;
+pub(crate) struct YieldingConnector;
 
 impl<In: Transport> Connector<In> for YieldingConnector {
     type Out = YieldingTransport;
@@ -195,7 +54,7 @@ impl<In: Transport> Connector<In> for YieldingConnector {
     }
 }
 
-struct YieldingTransport {
+pub(crate) struct YieldingTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
     /// Whether the read before has taken all that there was.
