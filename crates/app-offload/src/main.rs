@@ -49,7 +49,8 @@ fn application(
         let calls = step.iter().map(|call| long_network_call(reactor, call));
         let calls: Vec<_> = calls.collect();
         if nth == 0 {
-            // The slide's heavy work, which is a sleep.
+            // What this model is for: its own work while its calls run. The
+            // slide's heavy work is a sleep.
             thread::sleep(plan.heavy());
             plan.work();
         }

@@ -13,7 +13,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::long_network_call;
 
-/// A worker serves one request at a time, with a pool for its calls.
+/// A worker serves with its threads, and with a pool for their calls.
 pub(crate) fn serve(
     worker: Worker,
     deployment: &Deployment,

@@ -30,8 +30,8 @@ fn serve(
     deployment: &Deployment,
     plan: &'static Plan,
 ) -> Result<()> {
-    if let Some(threads) = deployment.pool_per_core {
-        return executor::serve(worker, deployment, plan, threads);
+    if let Some(per_core) = deployment.pool_per_core {
+        return executor::serve(worker, deployment, plan, per_core);
     }
     let client = Client::new(plan, deployment.threads);
     worker.serve(deployment, || application(&client, plan))

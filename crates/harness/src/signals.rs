@@ -123,7 +123,8 @@ pub(crate) fn unblock_sigchld() -> nix::Result<()> {
 /// Asks to be stopped as by SIGTERM when the thread that started this
 /// process ends.
 ///
-/// Returns `false` where it has ended already.
+/// Returns `false` where it ended meanwhile. One that had ended before is not
+/// noticed: its parent is this one's by then.
 ///
 /// # Errors
 ///
@@ -134,8 +135,7 @@ pub fn stop_with_parent() -> nix::Result<bool> {
 
 /// Asks for `signal` when the thread that started this process ends.
 ///
-/// Returns `false` where it has ended already (`prctl(2)`,
-/// PR_SET_PDEATHSIG).
+/// Returns `false` where it ended meanwhile (`prctl(2)`, PR_SET_PDEATHSIG).
 pub(crate) fn follow_parent(signal: Signal) -> nix::Result<bool> {
     let parent = getppid();
     prctl::set_pdeathsig(signal)?;

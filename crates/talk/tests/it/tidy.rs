@@ -326,6 +326,50 @@ fn documents_name_files_that_are_there() {
 }
 
 #[test]
+fn every_unsafe_file_is_named_where_unsafe_is_denied() {
+    let document = read("docs/architecture.md");
+    let promise = document
+        .split("\n- ")
+        .find(|item| item.starts_with("**`unsafe` is denied**"))
+        .expect("the architecture says where it is allowed");
+    // Spelled so that this file is none of them.
+    let allowed = concat!("allow(unsafe", "_code)");
+    let mut files = files();
+    files.retain(|file| file.contains("/src/") && file.ends_with(".rs"));
+    files.retain(|file| read(file).contains(allowed));
+    assert!(files.len() > 5, "{files:?}");
+    for file in files {
+        let mut ends = file.match_indices('/').map(|(at, _)| &file[at + 1..]);
+        let is_named = ends.any(|end| promise.contains(&format!("`{end}`")));
+        assert!(is_named, "{file} is not named in:\n{promise}");
+    }
+}
+
+#[test]
+fn a_list_of_rooms_has_them_all() {
+    for (file, as_named) in [
+        ("crates/harness/src/lib.rs", ["`NAME`", "[`NAME`]"]),
+        ("crates/harness/src/master.rs", ["NAME.rs:", "NAME.rs,"]),
+    ] {
+        let text = read(file);
+        let is_list = |line: &&str| line.starts_with("//!");
+        let list: String = text.lines().take_while(is_list).collect();
+        let rooms = text.lines().filter_map(|line| {
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            line.strip_prefix("mod ")?.strip_suffix(';')
+        });
+        let rooms: Vec<_> = rooms.collect();
+        assert!(rooms.len() > 5, "{file}: {rooms:?}");
+        for room in rooms {
+            let is_there = as_named
+                .iter()
+                .any(|named| list.contains(&named.replace("NAME", room)));
+            assert!(is_there, "{file} does not tell of {room}");
+        }
+    }
+}
+
+#[test]
 fn every_deployment_and_app_has_a_recipe() {
     let justfile = read("justfile");
     let recipes: BTreeSet<_> = justfile
