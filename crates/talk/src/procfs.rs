@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
 
 /// Why a measurement of a family that [is not whole](Family::is_whole) at
 /// its end does not hold.
@@ -201,6 +202,13 @@ pub(crate) fn cpu(process: u32) -> Option<Duration> {
     tasks.map(|task| thread_cpu(process, task)).sum()
 }
 
+/// What this process has used, its threads that have ended included: the
+/// hammer's end with their load.
+pub(crate) fn own_cpu() -> Option<Duration> {
+    let clock = ClockId::CLOCK_PROCESS_CPUTIME_ID;
+    clock_gettime(clock).ok().map(Duration::from)
+}
+
 fn thread_cpu(process: u32, thread: u32) -> Option<Duration> {
     Some(schedstat(process, thread)?.0)
 }
@@ -302,6 +310,22 @@ mod tests {
         let (threads, bytes) = size(here).unwrap();
         assert!(threads >= 1 && bytes > 100_000);
         assert!(memory_of_machine() > Some(bytes));
+    }
+
+    #[test]
+    fn what_a_thread_used_that_has_ended_is_not_forgotten() {
+        let worked = Duration::from_millis(30);
+        let work = move || {
+            let so_far = || {
+                let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+                clock_gettime(clock).map(Duration::from).unwrap()
+            };
+            while so_far() < worked {}
+        };
+        let before = own_cpu().unwrap();
+        std::thread::spawn(work).join().unwrap();
+        let used = own_cpu().unwrap() - before;
+        assert!(used >= worked, "{used:?}");
     }
 
     #[test]

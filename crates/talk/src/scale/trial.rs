@@ -1,6 +1,5 @@
 //! One deployment with so many requests in flight.
 
-use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -206,7 +205,7 @@ impl Seen {
             app: cpu(app).unwrap_or_default(),
             backend: backends.sum(),
             // It runs in this process, which does little else meanwhile.
-            hammer: procfs::cpu(process::id()).unwrap_or_default(),
+            hammer: procfs::own_cpu().unwrap_or_default(),
         };
         let now = (Instant::now(), spent);
         self.began.get_or_insert(now);

@@ -1,7 +1,6 @@
 //! What a step costs: processor time, memory, threads and context switches
 //! of the app, and who was short of a core, from `/proc`.
 
-use std::process;
 use std::time::{Duration, Instant};
 
 use crate::catalogue::cores;
@@ -110,8 +109,7 @@ impl Reading {
         let busy = |family: &Family| {
             family.workers.iter().map(|&w| procfs::busy(w)).collect()
         };
-        let here = procfs::cpu(process::id());
-        let ours = [app.cpu(), backend.cpu(), here];
+        let ours = [app.cpu(), backend.cpu(), procfs::own_cpu()];
         Self {
             at: Instant::now(),
             app: busy(app),
