@@ -22,10 +22,13 @@ pub enum Manner {
 }
 
 impl Workload {
-    /// The time that this share of all requests does not exceed, `work`
-    /// included. A request ends where a call fails: at once where that is
-    /// the only one under way, else with its step. A call that takes longer
-    /// than `timeout` fails then.
+    /// The time that this share of the requests does not exceed whose calls
+    /// all succeed, `work` included; of all requests, where none of them does.
+    /// Who measures latencies has those of answers.
+    ///
+    /// A request ends where a call fails: at once where that is the only one
+    /// under way, else with its step. A call that takes longer than `timeout`
+    /// fails then.
     ///
     /// The calls get what the backend gives to the first that ask.
     pub fn time(
@@ -34,21 +37,24 @@ impl Workload {
         quantile: f64,
         timeout: Duration,
     ) -> Duration {
-        let mut times = self.times(manner, timeout);
+        let times = self.times(manner, timeout);
+        let went_well = times.iter().any(|(_, well)| *well);
+        let asked = times.iter().filter(|(_, well)| *well == went_well);
+        let mut times: Vec<_> = asked.map(|(time, _)| *time).collect();
         times.sort_unstable();
         let rank = (quantile * times.len() as f64).ceil() as usize;
         times[rank.clamp(1, times.len()) - 1]
     }
 
-    /// The mean of what [`time`](Self::time) has quantiles of.
+    /// The mean of all requests, those with a call that fails included.
     pub fn mean_time(&self, manner: Manner, timeout: Duration) -> Duration {
         let times = self.times(manner, timeout);
-        let sum: Duration = times.iter().sum();
+        let sum: Duration = times.iter().map(|(time, _)| *time).sum();
         sum.div_f64(times.len() as f64)
     }
 
     /// The times of some requests, one at least.
-    fn times(&self, manner: Manner, timeout: Duration) -> Vec<Duration> {
+    fn times(&self, manner: Manner, timeout: Duration) -> Vec<Timed> {
         let calls = self.calls().count().max(1) as u64;
         let (most, least) = REQUESTS;
         let requests = match self.calls().all(|call| call.is_certain()) {
@@ -59,13 +65,13 @@ impl Workload {
         requests.map(|n| self.nth(n, manner, timeout)).collect()
     }
 
-    /// The time of the `n`-th request.
+    /// The time of the `n`-th request, and whether all of its calls succeed.
     pub(crate) fn nth(
         &self,
         n: u64,
         manner: Manner,
         timeout: Duration,
-    ) -> Duration {
+    ) -> Timed {
         let mut time = self.work;
         let mut index = 0;
         for (nth, step) in self.steps.iter().enumerate() {
@@ -86,16 +92,16 @@ impl Workload {
                 _ => time + taken,
             };
             if !went_well {
-                break;
+                return (time, false);
             }
             index += step.len();
         }
-        time
+        (time, true)
     }
 }
 
-/// How long a call takes, and whether it succeeds.
-type Timed = (Duration, bool);
+/// How long a call or a request takes, and whether it succeeds.
+pub(crate) type Timed = (Duration, bool);
 
 fn together(calls: impl Iterator<Item = Timed>) -> Timed {
     calls.fold((Duration::ZERO, true), |(longest, all), (time, well)| {

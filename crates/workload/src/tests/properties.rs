@@ -89,7 +89,7 @@ proptest! {
         let timeout = 2 * LONGEST;
         let [beside, at_once, in_turn] =
             [Manner::BesideWork, Manner::AtOnce, Manner::InTurn]
-                .map(|manner| workload.nth(n, manner, timeout));
+                .map(|manner| workload.nth(n, manner, timeout).0);
         prop_assert!(beside <= at_once && at_once <= in_turn);
         prop_assert!(beside >= workload.work);
     }

@@ -55,6 +55,16 @@ fn a_request_ends_with_a_call_that_fails_or_hangs() {
 }
 
 #[test]
+fn what_fails_is_in_the_mean_and_not_in_the_quantiles() {
+    let rarely = workload("calls = [{ delay = 0.1, hangs = 0.02 }]");
+    for manner in [InTurn, AtOnce] {
+        assert_eq!(rarely.time(manner, 0.99, TIMEOUT), millis(100));
+        let mean = rarely.mean_time(manner, TIMEOUT);
+        assert!(mean > millis(150) && mean < millis(250), "{mean:?}");
+    }
+}
+
+#[test]
 fn quantiles_are_those_of_the_distribution() {
     let one = "calls = [{ delay = { median = 0.05, p99 = 0.4 } }]";
     let one = workload(one);
