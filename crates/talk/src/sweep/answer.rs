@@ -251,6 +251,10 @@ impl<'a> View<'a> {
         if brackets.keys().any(|round| whole.contains_key(round)) {
             brackets.retain(|round, _| whole.contains_key(round));
         }
+        // Of one whose steps all say nothing no more is known than that.
+        for round in whole.keys() {
+            brackets.entry(*round).or_default();
+        }
         let brackets: Vec<_> = brackets.into_values().collect();
         let lowest = open.iter().map(|(rate, _)| *rate).reduce(f64::min);
         let outcome = match (Knee::of(&brackets), lowest) {
@@ -402,10 +406,7 @@ fn ties(view: &View<'_>, holders: &[Holder<'_>]) -> Vec<String> {
         return Vec::new();
     };
     let others = holders.iter().filter(|holder| {
-        // Of two whose ends were not seen nothing can be said.
-        let seen = holder.knee.high.or(knee.high).is_some();
-        let other = holder.model.name != view.model.name;
-        other && seen && holder.knee.ties(&knee)
+        holder.model.name != view.model.name && holder.knee.ties(&knee)
     });
     others.map(|other| other.model.name.clone()).collect()
 }

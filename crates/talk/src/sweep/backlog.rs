@@ -7,12 +7,14 @@
 
 use hammer::Each;
 
-use super::held::CHANCE;
 use super::record::{Load, Step};
 
 /// The share of the requests that may come more than are done: less is lost in
 /// the steps of the search, which are a twentieth apart.
 const BEHIND: f64 = 0.02;
+/// And chance may take so many standard deviations: of a thousand steps one
+/// has more.
+const DEVIATIONS: f64 = 3.0;
 
 /// How much longer the later half of some requests took than the earlier one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +79,7 @@ pub(super) fn grew(step: &Step) -> bool {
     let requests = step.requests as f64 / 2.0;
     let seconds = requests / rate;
     let wanders = requests.sqrt() / rate;
-    let chance = CHANCE * wanders.hypot(step.rise_error_seconds);
+    let chance = DEVIATIONS * wanders.hypot(step.rise_error_seconds);
     step.rise_seconds > BEHIND * seconds + chance
 }
 

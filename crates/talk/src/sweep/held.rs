@@ -11,9 +11,8 @@ use super::record::{Step, Target};
 /// How long an app waits for a call: it is told so.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Chance may take so many standard deviations: that of a thousand steps one
-/// has more.
-pub(super) const CHANCE: f64 = 3.0;
+/// Of a thousand steps, one has more failures by chance.
+const CHANCE: f64 = 1e-3;
 
 /// Whether an open loop's step kept up, in time, and failed no more than the
 /// workload does by itself. What was given up or not sent has failed.
@@ -22,7 +21,7 @@ pub(crate) fn held(step: &Step, target: &Target, workload: &Workload) -> bool {
     step.answered > 0
         && step.target_seconds <= target.seconds
         && !backlog::grew(step)
-        && failed as f64 <= failures(step.requests, failing(workload), CHANCE)
+        && failed <= failures(step.requests, failing(workload), CHANCE)
 }
 
 /// The share of the requests that fails whatever the model does: a request
@@ -33,11 +32,21 @@ pub(crate) fn failing(workload: &Workload) -> f64 {
 }
 
 /// How many failures of so many requests say nothing against a model, where
-/// this share fails by itself and chance may take so many standard deviations.
-pub(crate) fn failures(requests: u64, share: f64, chance: f64) -> f64 {
-    let requests = requests as f64;
-    let deviation = (requests * share * (1.0 - share)).sqrt();
-    requests * share + chance * deviation
+/// this share fails by itself: with such a chance there are more (the binomial
+/// distribution's quantile).
+pub(crate) fn failures(requests: u64, share: f64, chance: f64) -> u64 {
+    let none = requests as f64 * (-share).ln_1p();
+    // The logarithms of the chances of just so many.
+    let (mut of, mut upto) = (none, none.exp());
+    for count in 0..requests {
+        if 1.0 - upto <= chance {
+            return count;
+        }
+        let left = (requests - count) as f64 / (count + 1) as f64;
+        of += (left * share / (1.0 - share)).ln();
+        upto += of.exp();
+    }
+    requests
 }
 
 #[cfg(test)]
@@ -46,12 +55,23 @@ mod tests {
 
     #[test]
     fn no_failure_is_allowed_where_the_workload_has_none() {
-        assert_eq!(failures(10_000, 0.0, CHANCE), 0.0);
+        assert_eq!(failures(10_000, 0.0, CHANCE), 0);
     }
 
     #[test]
     fn chance_may_add_some_to_the_workloads_own() {
-        let allowed = failures(1000, 0.01, CHANCE);
-        assert!(allowed > 15.0 && allowed < 20.0, "{allowed}");
+        // As tables have them; three standard deviations would allow 3.98 of
+        // a hundred, which two steps of a hundred have more than.
+        for (requests, share, allowed) in [
+            (100, 0.01, 5),
+            (1000, 0.01, 21),
+            (20, 0.001, 1),
+            (4, 0.01, 1),
+            (1000, 0.5, 549),
+            (3, 1.0, 3),
+        ] {
+            let told = failures(requests, share, CHANCE);
+            assert_eq!(told, allowed, "of {requests} with {share}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use workload::Manner;
 
 /// Raised when a field changes its meaning, comes or goes.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What was asked for, and of which machine.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -34,7 +34,8 @@ use crate::site::Site;
 
 /// The drill is done so often, where there is time for more than one.
 const DRILLS: u32 = 3;
-/// A drill with fewer requests says nothing.
+/// With fewer requests before the freeze a drill says nothing, since nobody
+/// knows what they usually take.
 const FEWEST: f64 = 20.0;
 
 /// A sweep that is under way.
@@ -255,8 +256,9 @@ impl<'a> Rounds<'a> {
         }
         // Who does not hold anything has nothing to recover to, and of a few
         // requests nothing can be told.
-        let length = self.pace.drill(&self.outlooks[place]).as_secs_f64();
-        let enough = |rate: &f64| rate * length >= FEWEST;
+        let (before, _) = self.pace.around_stall();
+        let before = before.saturating_sub(self.outlooks[place].mean);
+        let enough = |rate: &f64| rate * before.as_secs_f64() >= FEWEST;
         let Some(half) = self.half(place).filter(enough) else {
             return Ok(false);
         };

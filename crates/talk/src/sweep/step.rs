@@ -14,7 +14,7 @@ use super::held::{self, TIMEOUT};
 use super::hopeless::Hope;
 use super::meter::Cost;
 use super::pace::{Outlook, Pace};
-use super::record::{Load, Step, Sweep};
+use super::record::{Load, Step, Sweep, Target};
 use super::stand::Stand;
 use crate::measure;
 use crate::procfs::REPLACED;
@@ -83,7 +83,10 @@ impl Frame<'_> {
             false => length,
         };
         let load = Load::Closed { concurrency };
-        Ok(self.step(load, &outcome, &cost, outcome.requests, window))
+        Ok(Step {
+            throughput: per_second(answered(&outcome), window),
+            ..self.step(load, &outcome, &cost, outcome.requests)
+        })
     }
 
     /// So many requests a second, whatever becomes of them.
@@ -156,14 +159,16 @@ impl Frame<'_> {
         cost: &Cost,
     ) -> Step {
         let due = outcome.open.as_ref().map_or(0, |open| open.due);
-        // From the first answer to the last.
+        // From the first answer to the last, which has one gap less.
         let fastest = outcome.latency.min();
         let window = outcome.elapsed.saturating_sub(fastest);
+        let gaps = answered(outcome).saturating_sub(1);
         let rise = Rise::of(&outcome.each);
         Step {
+            throughput: per_second(gaps, window),
             rise_seconds: rise.seconds,
             rise_error_seconds: rise.error,
-            ..self.step(load, outcome, cost, due, window)
+            ..self.step(load, outcome, cost, due)
         }
     }
 
@@ -173,9 +178,7 @@ impl Frame<'_> {
         outcome: &Outcome,
         cost: &Cost,
         requests: u64,
-        window: Duration,
     ) -> Step {
-        let answered = outcome.statuses.get(&200).copied().unwrap_or(0);
         let mut errors = measure::failures(outcome);
         for (why, count) in [
             ("given up", outcome.unfinished),
@@ -195,11 +198,8 @@ impl Frame<'_> {
             beside: self.beside,
             seconds: outcome.elapsed.as_secs_f64(),
             requests,
-            answered,
-            throughput: match window.is_zero() {
-                true => 0.0,
-                false => answered as f64 / window.as_secs_f64(),
-            },
+            answered: answered(outcome),
+            throughput: 0.0,
             mean_seconds: outcome.latency.mean().as_secs_f64(),
             p50_seconds: quantile(0.5).as_secs_f64(),
             p95_seconds: quantile(0.95).as_secs_f64(),
@@ -216,13 +216,13 @@ impl Frame<'_> {
             involuntary_switches: cost.switches.involuntary as f64 / served,
             hammer_busy: outcome.cpu.busy,
             backend_busy: cost.backend_busy,
-            flaws: self.flaws(outcome, cost),
+            flaws: self.flaws(load, outcome, cost),
             series: Vec::new(),
         }
     }
 
     /// Why the step may tell of something else than of the model.
-    fn flaws(&self, outcome: &Outcome, cost: &Cost) -> Vec<String> {
+    fn flaws(&self, load: Load, outcome: &Outcome, cost: &Cost) -> Vec<String> {
         let target = self.sweep.target;
         let matters = |flaw: &&Flaw| match flaw {
             Flaw::Saturated { .. } => true,
@@ -244,6 +244,11 @@ impl Frame<'_> {
         let flaws = outcome.flaws.iter().filter(matters);
         let mut flaws: Vec<_> = flaws.map(ToString::to_string).collect();
         let percent = |share: f64| (share * 100.0).round();
+        if outcome.shed > 0 && may_need(load, target) > CONNECTIONS {
+            flaws.push(format!(
+                "the hammer had all of its {CONNECTIONS} connections in use"
+            ));
+        }
         if cost.backend_busy > BUSY {
             flaws.push(format!(
                 "a process of the backend was busy for {}% of the time, so \
@@ -262,5 +267,53 @@ impl Frame<'_> {
             flaws.push(REPLACED.to_owned());
         }
         flaws
+    }
+}
+
+/// Connections that a model may need which holds the target: by Little's law,
+/// where each request takes as long as that allows.
+fn may_need(load: Load, target: Target) -> f64 {
+    match load {
+        Load::Closed { concurrency } => concurrency as f64,
+        Load::Open { rate }
+        | Load::Sized { rate, .. }
+        | Load::Stall { rate, .. } => rate * target.seconds,
+    }
+}
+
+fn answered(outcome: &Outcome) -> u64 {
+    outcome.statuses.get(&200).copied().unwrap_or(0)
+}
+
+fn per_second(count: u64, window: Duration) -> f64 {
+    match window.is_zero() {
+        true => 0.0,
+        false => count as f64 / window.as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_sent_is_the_hammers_doing_where_the_target_takes_so_many() {
+        let needs = |rate, seconds| {
+            let target = Target {
+                quantile: 0.99,
+                seconds,
+            };
+            may_need(Load::Open { rate }, target)
+        };
+        // Held to the last, 4 s each of 8 s: 10,400 are under way.
+        assert!(needs(2600.0, 8.0) > CONNECTIONS);
+        // So many are only under way where the target is missed.
+        assert!(needs(1000.0, 8.0) < CONNECTIONS);
+    }
+
+    #[test]
+    fn a_window_of_no_time_has_no_rate() {
+        assert_eq!(per_second(3, Duration::ZERO), 0.0);
+        assert_eq!(per_second(3, Duration::from_secs(2)), 1.5);
     }
 }

@@ -49,7 +49,7 @@ impl Sweep {
         Self {
             folder: TempDir::new().unwrap(),
             head: json!({
-                "version": 2,
+                "version": 3,
                 "workload": "calls = [{ delay = 0.125 }, { delay = 0.25 }, \
                              { delay = 0.375 }, { delay = 0.5 }]\n",
                 "target": { "quantile": 0.99, "seconds": 2.5 },
@@ -283,14 +283,14 @@ fn a_machine_gets_the_answer_as_json() {
 fn records_that_are_broken_or_of_others_are_refused_in_one_line() {
     let sweep = Sweep::made_up();
     let head = sweep.head.to_string();
-    let other = head.replace("\"version\":2", "\"version\":99");
+    let other = head.replace("\"version\":3", "\"version\":99");
     let folder = TempDir::new().unwrap();
     for (text, why) in [
         (String::new(), "no record of a sweep"),
         ("no line".to_owned(), "no record of a sweep"),
         ("{\"name\": \"mine\"}\n".to_owned(), "no record of a sweep"),
         (format!("{other}\n"), "it is of version 99"),
-        ("{\"version\": 2}\n".to_owned(), "line 1 is no sweep"),
+        ("{\"version\": 3}\n".to_owned(), "line 1 is no sweep"),
         (format!("{head}\n{{}}\n"), "line 2 is no step"),
     ] {
         let path = folder.path().join("steps.jsonl");

@@ -41,8 +41,7 @@ impl Bracket {
             }
             (None, Some(held), Some(failed)) => failed <= held * APART,
             (None, None, Some(failed)) => failed < lowest * APART,
-            (None, None, None) => false,
-            (None, Some(_), None) => false,
+            (None, _, None) => false,
         }
     }
 }
@@ -62,6 +61,8 @@ pub(crate) struct Knee {
     pub(crate) low: f64,
     /// And not that; `None` where no rate was seen to be too high.
     pub(crate) high: Option<f64>,
+    /// The highest that it was seen to hold, as the confidence allows.
+    pub(crate) seen: f64,
     pub(crate) rounds: usize,
 }
 
@@ -77,6 +78,7 @@ impl Knee {
             rate: held.median,
             low: held.low,
             high: Some(failed.high).filter(|high| high.is_finite()),
+            seen: held.high,
             rounds: brackets.len(),
         })
     }
@@ -94,7 +96,7 @@ impl Knee {
     /// rates that were tried. Of one without an end counts what was seen of
     /// it: it may hold more than another, or not.
     pub(crate) fn ties(&self, other: &Self) -> bool {
-        let end = |knee: &Self| knee.high.unwrap_or(knee.rate);
+        let end = |knee: &Self| knee.high.unwrap_or(knee.seen);
         let reaches = |a: &Self, b: &Self| end(a) >= b.low * (1.0 - 1e-9);
         reaches(self, other) && reaches(other, self)
     }
@@ -182,6 +184,17 @@ mod tests {
         assert_eq!(knee.high, None);
         assert!(knee.ties(&knee));
         assert!(!knee.ties(&self::knee(&[100])), "it was not seen to be");
+    }
+
+    #[test]
+    fn who_was_seen_to_hold_as_much_as_another_ties_with_it() {
+        let open = [rate(10), rate(12), rate(14)].map(|held| Bracket {
+            held: Some(held),
+            failed: None,
+        });
+        let open = Knee::of(&open).unwrap();
+        assert!(open.ties(&knee(&[13])), "it held more in one round");
+        assert!(!open.ties(&knee(&[16])));
     }
 
     #[test]

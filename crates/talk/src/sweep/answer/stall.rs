@@ -128,7 +128,8 @@ impl Drill {
         let at = (0..fine.len()).find(|&at| {
             let rest = &fine[at..];
             let good = rest.iter().filter(|fine| **fine).count();
-            rest.iter().take(STEADY).all(|fine| *fine)
+            rest.len() >= STEADY
+                && rest[..STEADY].iter().all(|fine| *fine)
                 && good as f64 >= STAYS * rest.len() as f64
         })?;
         // No finer than it was looked at.
@@ -180,6 +181,20 @@ fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep::answer::made_up::MadeUp;
+
+    #[test]
+    fn the_last_look_alone_says_not_that_it_stays_so() {
+        let recovers = |seconds| {
+            let mut made_up = MadeUp::of("", 1.0);
+            made_up.stall("native", seconds, 0);
+            Recovery::of(made_up.steps.iter()).unwrap().seconds
+        };
+        // It is watched for 3.5 s, in slices of a tenth.
+        assert_eq!(recovers(3.4), None);
+        assert_eq!(recovers(3.3), None);
+        assert!(recovers(3.2).is_some());
+    }
 
     #[test]
     fn an_even_number_has_its_middle_between_two() {

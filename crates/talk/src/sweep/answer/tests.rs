@@ -556,3 +556,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rounds_that_say_nothing_are_not_left_out_of_a_confidence() {
+    let mut made_up = MadeUp::of(ONE_SHORT_CALL, 1.0);
+    made_up.sweep.rate = Some(50.0);
+    made_up.asked("native", 1, &[true, false, false]);
+    let flawed = made_up.steps.iter_mut().filter(|step| step.round > 1);
+    flawed.for_each(|step| step.flaws.push("somebody was busy".into()));
+    let answer = made_up.answer();
+    let native = answer.standing("native").unwrap();
+    assert_eq!(native.holds_rate, None, "one of three rounds says that");
+    assert_eq!(answer.taken(), None);
+}
+
+#[test]
+fn who_has_nobody_beside_it_is_not_called_better_than_others() {
+    let mut made_up = MadeUp::of(ONE_SHORT_CALL, 1.0);
+    made_up.knees("native", 1, &[100, 100, 100]);
+    made_up.sweep.models.retain(|model| model.name == "native");
+    let told = words(&made_up);
+    assert!(told.contains("Take native"), "{told}");
+    assert!(!told.contains("than any other"), "{told}");
+}

@@ -43,9 +43,9 @@ fn taken(answer: &Answer) -> String {
             list(&choice.among),
             because(why)
         ),
-        (None, Why::Alone) if answer.unknown().next().is_none() => format!(
+        (None, Why::Alone) if is_first_of_all(answer) => format!(
             "{take} {}: it holds {target} at {}, which is more than any \
-             other.",
+             other was seen to.",
             choice.model,
             top(answer, choice)
         ),
@@ -82,6 +82,11 @@ fn taken(answer: &Answer) -> String {
         told.push('.');
     }
     told
+}
+
+/// Whether there are others, and all of them can be compared.
+fn is_first_of_all(answer: &Answer) -> bool {
+    answer.standings.len() > 1 && answer.unknown().next().is_none()
 }
 
 fn none_to_take(answer: &Answer, target: &str) -> String {
@@ -175,6 +180,8 @@ fn refused(answer: &Answer) -> Option<String> {
                 _ => slow.push((*alone_seconds, vec![model])),
             },
             (Outcome::Fails { .. }, Some(_)) => told.push(model.clone()),
+            // Of one that was cut off, lower rates were still to come.
+            (Outcome::Fails { .. }, None) if standing.rounds == 0 => {}
             (Outcome::Fails { lowest }, None) => told.push(format!(
                 "{model} (not at {} either, the least that was tried)",
                 rate(lowest)
