@@ -177,7 +177,9 @@ impl Metric {
                 if rank > count as f64 {
                     return Some(f64::INFINITY);
                 }
-                latency.quantile(rank / count as f64)
+                // The quotient times the count may be above the rank, which
+                // is then the next one's; half a rank before it is not.
+                latency.quantile((rank - 0.5) / count as f64)
             }
         };
         (count > 0).then_some(time.as_secs_f64())
@@ -237,6 +239,24 @@ mod tests {
         ] {
             let broken = Threshold::parse(text).unwrap().broken(&outcome);
             assert_eq!(broken.is_some(), expected, "{text}: {broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_percentile_beside_a_time_out_is_of_its_own_rank() {
+        // The answers took 1 ms, 2 ms and so on.
+        for answers in 4..=99 {
+            let mut outcome = Outcome::default();
+            let mut histogram = outcome.latency.histogram().clone();
+            (1..=answers)
+                .for_each(|ms| histogram.record(ms * 1_000_000).unwrap());
+            outcome.latency = histogram.into();
+            outcome.errors.insert(ErrorKind::Timeout, 1);
+            // With the time-out they are one more.
+            let rank = ((answers + 1) * 4).div_ceil(5);
+            let limit = format!("p80>{rank}.5ms");
+            let threshold = Threshold::parse(&limit).unwrap();
+            assert_eq!(threshold.broken(&outcome), None, "of {answers}");
         }
     }
 
