@@ -191,6 +191,7 @@ impl<'a> Collector<'a> {
         let progress = match self.load.stop {
             Stop::Requests(total) => done as f64 / total as f64,
             Stop::After(length) => {
+                let length = self.load.window().unwrap_or(length);
                 elapsed.div_duration_f64(self.load.warmup + length)
             }
         };
@@ -255,15 +256,15 @@ impl<'a> Collector<'a> {
         let answered = self.tally.answered;
         let flaws = verdict::flaws(elapsed, answered, &cpu, open.as_ref());
         let warm = self.load.warmup;
-        let window = match self.load.stop {
-            Stop::After(length) if !interrupted => length,
+        let window = match self.load.window() {
+            Some(length) if !interrupted => length,
             // The first measured request may be long after the warm-up,
             // whose answers count meanwhile.
-            Stop::After(length) if !warm.is_zero() => {
+            Some(length) if !warm.is_zero() => {
                 Duration::from_nanos(last).saturating_sub(warm).min(length)
             }
-            Stop::After(length) => elapsed.min(length),
-            Stop::Requests(_) => elapsed,
+            Some(length) => elapsed.min(length),
+            None => elapsed,
         };
         let errors: BTreeMap<_, _> = ErrorKind::ALL
             .into_iter()

@@ -72,6 +72,22 @@ impl Default for Load {
     }
 }
 
+impl Load {
+    /// From the end of the warm-up until no more requests start; `None` for
+    /// a run by count.
+    pub(crate) fn window(&self) -> Option<Duration> {
+        let Stop::After(length) = self.stop else {
+            return None;
+        };
+        let rest = match &self.schedule {
+            Schedule::Open { rate, .. } => rate.rest(),
+            Schedule::Closed { .. } => None,
+        };
+        let rest = rest.map(|rest| rest.saturating_sub(self.warmup));
+        Some(rest.map_or(length, |rest| rest.min(length)))
+    }
+}
+
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,6 +143,16 @@ impl Rate {
     /// How long the stages take.
     pub fn length(&self) -> Duration {
         self.stages.iter().map(|stage| stage.length).sum()
+    }
+
+    /// When it comes to rest for good, where it does.
+    fn rest(&self) -> Option<Duration> {
+        let last = self.stages.iter().rposition(|stage| stage.rate > 0.0);
+        let ramp_down = last.map_or(0, |last| last + 1);
+        let mut stages = self.stages.get(..=ramp_down)?.iter();
+        stages.try_fold(Duration::ZERO, |sum, stage| {
+            sum.checked_add(stage.length)
+        })
     }
 }
 
@@ -310,6 +336,36 @@ mod tests {
     fn parts(url: &str) -> (String, u16, String) {
         let url = Url::parse(url).unwrap();
         (url.host, url.port, url.path)
+    }
+
+    #[test]
+    fn no_request_starts_once_the_rate_has_come_to_rest_for_good() {
+        let window = |start, ends: &[f64]| {
+            let stage = |&rate| Stage {
+                length: Duration::from_secs(10),
+                rate,
+            };
+            let stages = ends.iter().map(stage).collect();
+            let load = Load {
+                stop: Stop::After(Duration::from_secs(60)),
+                schedule: Schedule::Open {
+                    rate: Rate { start, stages },
+                    arrivals: Arrivals::Constant,
+                    max_connections: 1,
+                },
+                warmup: Duration::from_secs(5),
+                ..Load::default()
+            };
+            load.window().unwrap().as_secs()
+        };
+        assert_eq!(window(0.0, &[100.0, 0.0]), 15);
+        assert_eq!(window(0.0, &[100.0, 0.0, 0.0]), 15);
+        assert_eq!(window(9.0, &[0.0]), 5);
+        // At rest for a while, and on the move at the end.
+        assert_eq!(window(0.0, &[100.0, 0.0, 0.0, 1.0]), 60);
+        assert_eq!(window(9.0, &[]), 60);
+        // The duration ends it before.
+        assert_eq!(window(9.0, &[9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 0.0]), 60);
     }
 
     #[test]

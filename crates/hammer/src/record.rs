@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::counts::{Counts, Sparse};
-use crate::load::{Load, Schedule, Stop};
+use crate::load::{Load, Schedule};
 use crate::outcome::{Each, ErrorKind};
 use crate::verdict::LATE;
 
@@ -162,11 +162,9 @@ impl Span {
 impl Recorder {
     pub(crate) fn new(load: &Load) -> Self {
         let nanos = |moment: Duration| moment.as_nanos() as u64;
-        let (warm, end) = match load.stop {
-            Stop::Requests(_) => (u64::MAX, u64::MAX),
-            Stop::After(length) => {
-                (nanos(load.warmup), nanos(load.warmup + length))
-            }
+        let (warm, end) = match load.window() {
+            None => (u64::MAX, u64::MAX),
+            Some(length) => (nanos(load.warmup), nanos(load.warmup + length)),
         };
         Self {
             open_loop: matches!(load.schedule, Schedule::Open { .. }),

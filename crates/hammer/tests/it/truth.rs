@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hammer::{
-    Arrivals, ErrorKind, Load, Outcome, Rate, Schedule, Stop, Target,
+    Arrivals, ErrorKind, Load, Outcome, Rate, Schedule, Stage, Stop, Target,
 };
 
 use crate::server::{OK, Server};
@@ -500,4 +500,32 @@ fn an_open_loop_keeps_its_rate_whatever_the_server_does() {
     assert_eq!((open.due, open.sent + outcome.shed), (1000, 1000));
     assert!((open.wanted_rate - 2000.0).abs() < 1.0, "{open:?}");
     assert_eq!(open.lag.count(), open.sent);
+}
+
+#[test]
+fn a_schedule_that_comes_to_rest_ends_its_run() {
+    let server = Server::answering(OK);
+    let mut load = open(&server, 0.0, 60_000 * MS);
+    let stage = |rate| Stage {
+        length: 500 * MS,
+        rate,
+    };
+    load.schedule = Schedule::Open {
+        rate: Rate {
+            start: 0.0,
+            stages: vec![stage(100.0), stage(0.0)],
+        },
+        arrivals: Arrivals::Constant,
+        max_connections: 100,
+    };
+    let mut progress = 0.0;
+    let outcome = hammer::run(&load, |snapshot| {
+        progress = snapshot.progress;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((outcome.requests, outcome.window), (50, 1000 * MS));
+    assert!(outcome.rate > 40.0, "{}", outcome.rate);
+    assert_compared(&outcome);
+    assert!(progress > 0.7, "{progress}");
 }
