@@ -196,6 +196,8 @@ struct Side {
 
 struct Run {
     slices: Vec<Counts>,
+    /// What no slice tells of, and every draw has.
+    rest: Counts,
     /// How many of them the rate is over. What follows is the wait for the
     /// last answers.
     in_window: usize,
@@ -236,7 +238,7 @@ impl Side {
     }
 
     fn seen(&self) -> Vec<&Counts> {
-        self.runs.iter().flat_map(|run| &run.slices).collect()
+        self.runs.iter().flat_map(Run::seen).collect()
     }
 
     fn draw(&self, random: &mut Random) -> Vec<&Counts> {
@@ -302,13 +304,25 @@ impl Run {
             Counts::new(one, answered, length, classes)
         };
         let slices: Vec<_> = slices.iter().map(counts).collect();
+        // The last slice is that of the last answer, and the window may go
+        // on in silence until the next request would have been due.
+        let rest = Counts {
+            answered: 0,
+            seconds: left.as_secs_f64(),
+            latencies: Vec::new(),
+        };
         // The usual compromise for the length of a block.
         let block = (slices.len() as f64).cbrt().ceil() as usize;
         Self {
             slices,
+            rest,
             in_window,
             block: block.max(1),
         }
+    }
+
+    fn seen(&self) -> impl Iterator<Item = &Counts> {
+        self.slices.iter().chain([&self.rest])
     }
 
     /// As many slices of the window as there were, and as many of the wait:
@@ -317,6 +331,7 @@ impl Run {
         let (window, wait) = self.slices.split_at(self.in_window);
         self.draw_from(window, random, drawn);
         self.draw_from(wait, random, drawn);
+        drawn.push(&self.rest);
     }
 
     fn draw_from<'a>(

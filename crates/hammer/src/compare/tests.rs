@@ -181,6 +181,16 @@ fn the_wait_for_the_last_answers_is_no_lower_rate() {
 }
 
 #[test]
+fn a_window_that_ends_in_silence_is_a_lower_rate() {
+    let before = runs(&mut Random(0), 3, 10.0);
+    let mut after = before.clone();
+    after.iter_mut().for_each(|run| run.window *= 2);
+    let rate = &compare_by(50, &before, &after)[0];
+    assert_eq!((rate.before, rate.after), (100.0, 50.0));
+    assert_eq!(rate.interval, Some((-50.0, -50.0)));
+}
+
+#[test]
 fn a_short_run_with_a_long_wait_has_latencies_but_no_sure_rate() {
     let mut short = runs(&mut Random(0), 1, 10.0);
     short[0].window = Duration::from_secs(7);

@@ -309,6 +309,8 @@ fn runs_are_compared_by_the_rate_that_they_report() {
     assert_compared(&run(&load));
     assert_compared(&answered_late(load.stop, 1000 * MS));
     assert_compared(&run(&closed(&server, 4, 100)));
+    // The last of three is answered half a second before the end.
+    assert_compared(&run(&open(&server, 2.0, 1500 * MS)));
 }
 
 #[test]
