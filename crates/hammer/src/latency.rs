@@ -79,6 +79,21 @@ impl Latency {
         Duration::from_nanos(self.0.value_at_quantile(quantile))
     }
 
+    /// The same of these and so many others that took longer than all of
+    /// them; `None` where it is one of the others.
+    pub fn quantile_beside(
+        &self,
+        quantile: f64,
+        longer: u64,
+    ) -> Option<Duration> {
+        let count = self.count();
+        let rank = ((count + longer) as f64 * quantile).ceil();
+        // The quotient times the count may be above the rank, which is then
+        // the next one's; half a rank before it is not.
+        (rank <= count as f64)
+            .then(|| self.quantile((rank - 0.5) / count as f64))
+    }
+
     /// The counts behind it, in nanoseconds.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.0

@@ -89,6 +89,14 @@ impl Outcome {
     pub fn valid(&self) -> bool {
         self.flaws.is_empty()
     }
+
+    /// Requests that were not answered in time, or not connected. They took
+    /// longer than any that was: without them, the slower a service the
+    /// better its percentiles.
+    pub fn overdue(&self) -> u64 {
+        let overdue = self.errors.iter().filter(|(kind, _)| kind.is_overdue());
+        overdue.map(|(_, count)| count).sum()
+    }
 }
 
 /// One request.
@@ -223,6 +231,10 @@ impl ErrorKind {
         Self::NoFile,
         Self::Other,
     ];
+
+    pub(crate) fn is_overdue(self) -> bool {
+        matches!(self, Self::Timeout | Self::ConnectTimeout)
+    }
 
     pub(crate) fn of(error: &io::Error) -> Self {
         let errno = error.raw_os_error().map(Errno::from_raw);

@@ -228,7 +228,7 @@ pub(crate) struct Args {
     pub(crate) hlog: Option<PathBuf>,
 
     /// Fail where this holds, as in 'p99>300ms', 'errors>1%', 'rate<900/s'; who
-    /// was not answered in time was slower than all others
+    /// was shed or not answered in time was slower than all others
     #[arg(
         long,
         value_name = "CONDITION",

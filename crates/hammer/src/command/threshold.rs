@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use hammer::{ErrorKind, Outcome};
+use hammer::Outcome;
 
 use super::units::{self, parse_duration, parse_rate};
 
@@ -150,44 +150,33 @@ impl Metric {
 
     /// Durations in seconds; `None` where nothing was measured.
     ///
-    /// A request that was not answered in time took longer than any that
-    /// was: without it, the slower a service the better its percentiles.
+    /// A request that was shed had no answer at all: it, too, counts as
+    /// slower than any that had one.
     fn of(self, outcome: &Outcome) -> Option<f64> {
         let latency = &outcome.latency;
-        let count = latency.count();
-        let overdue = [ErrorKind::Timeout, ErrorKind::ConnectTimeout]
-            .iter()
-            .filter_map(|kind| outcome.errors.get(kind))
-            .sum::<u64>();
+        let longer = outcome.overdue() + outcome.shed;
         let time = match self {
             Self::Errors => return Some(outcome.failed as f64),
             Self::Shed => return Some(outcome.shed as f64),
             Self::Rate => return Some(outcome.rate),
-            Self::Min => latency.min(),
-            Self::Mean | Self::Max if overdue > 0 => {
-                return Some(f64::INFINITY);
-            }
-            Self::Mean => latency.mean(),
-            Self::Max => latency.max(),
-            Self::Quantile(quantile) if overdue == 0 => {
-                latency.quantile(quantile)
-            }
+            Self::Min => Some(latency.min()),
+            Self::Mean => (longer == 0).then(|| latency.mean()),
+            Self::Max => (longer == 0).then(|| latency.max()),
             Self::Quantile(quantile) => {
-                let rank = ((count + overdue) as f64 * quantile).ceil();
-                if rank > count as f64 {
-                    return Some(f64::INFINITY);
-                }
-                // The quotient times the count may be above the rank, which
-                // is then the next one's; half a rank before it is not.
-                latency.quantile((rank - 0.5) / count as f64)
+                latency.quantile_beside(quantile, longer)
             }
         };
-        (count > 0).then_some(time.as_secs_f64())
+        match time {
+            None => Some(f64::INFINITY),
+            Some(time) => (latency.count() > 0).then_some(time.as_secs_f64()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hammer::ErrorKind;
+
     use super::*;
 
     /// Of a hundred requests, 1 ms to 98 ms and two failures.
@@ -236,6 +225,23 @@ mod tests {
             ("max>1h", true),
             ("mean>1h", true),
             ("min>2ms", false),
+        ] {
+            let broken = Threshold::parse(text).unwrap().broken(&outcome);
+            assert_eq!(broken.is_some(), expected, "{text}: {broken:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_shed_is_slower_than_all_that_was_answered() {
+        let mut outcome = outcome();
+        outcome.shed = 98;
+        for (text, expected) in [
+            ("p50>99ms", false),
+            ("p51>1h", true),
+            ("max>1h", true),
+            ("mean>1h", true),
+            ("min>2ms", false),
+            ("shed>60%", false),
         ] {
             let broken = Threshold::parse(text).unwrap().broken(&outcome);
             assert_eq!(broken.is_some(), expected, "{text}: {broken:?}");
