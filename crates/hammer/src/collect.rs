@@ -44,6 +44,7 @@ struct Summed {
     answered: u64,
     in_window: u64,
     failed: u64,
+    overdue: u64,
     shed: u64,
     bytes: u64,
     good: Sparse,
@@ -66,6 +67,7 @@ impl Summed {
         self.answered += other.answered;
         self.in_window += other.in_window;
         self.failed += other.failed;
+        self.overdue += other.overdue;
         self.shed += other.shed;
         self.bytes += other.bytes;
         self.good.add(&other.good);
@@ -112,7 +114,7 @@ impl<'a> Collector<'a> {
             failed: batch.tally.failed,
             shed: batch.tally.shed,
             bytes: batch.tally.bytes_received,
-            good: Sparse::default(),
+            ..Summed::default()
         };
         for (measure, sparse) in &batch.counts {
             sparse.add_to(self.latencies[*measure as usize].histogram_mut());
@@ -129,6 +131,13 @@ impl<'a> Collector<'a> {
             self.add_to_second(tick, &summed);
             summed.good = summed.good.coarse();
             self.add_to_slice(tick, &summed);
+        }
+        for &(tick, overdue) in &batch.overdue {
+            let summed = Summed {
+                overdue,
+                ..Summed::default()
+            };
+            self.add_to_slice(tick - self.first_tick, &summed);
         }
         self.ticks() > before
     }
@@ -350,6 +359,7 @@ fn slice(summed: &Summed) -> Slice {
         answered: summed.answered,
         in_window: summed.in_window,
         failed: summed.failed,
+        overdue: summed.overdue,
         latency: summed.good.counted(),
     }
 }

@@ -11,6 +11,9 @@
 //! Draws from a few runs spread less than runs do, so that their interval is
 //! made wider, by as much as Student's distribution is wider than the normal
 //! one and a variance of n runs is more than that of their draws.
+//!
+//! A request that was not answered in time took longer than all that were.
+//! How long is not known: it is as if it had taken forever.
 
 use std::time::Duration;
 
@@ -37,12 +40,13 @@ const FEWEST_BEYOND: f64 = 10.0;
 pub struct Difference {
     /// `rate`, in answers a second, or `p50` and the like, in seconds.
     pub name: &'static str,
-    /// The first one's; NaN where it had nothing to time.
+    /// The first one's; NaN where it had nothing to time, and infinite where
+    /// it is that of a request that was not answered in time.
     pub before: f64,
     /// The second one's.
     pub after: f64,
     /// Where the difference lies, with a confidence of 99%; `None` where
-    /// there is too little to tell from.
+    /// there is too little to tell from, or both are infinite.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -74,10 +78,10 @@ fn compare_by(
         let [one, other] = [&sides[0], &sides[1]]
             .map(|side| side.figures(&side.draw(&mut random), &classes));
         for ((drawn, one), other) in drawn.iter_mut().zip(one).zip(other) {
-            drawn.push(other - one);
+            drawn.push(difference(one, other));
         }
     }
-    let fewest = sides.iter().map(|side| side.answers).min().unwrap_or(0);
+    let fewest = sides.iter().map(|side| side.requests).min().unwrap_or(0);
     let names = QUANTILES.iter().map(|&(name, quantile)| {
         let beyond = fewest as f64 * (1.0 - quantile);
         (name, beyond >= FEWEST_BEYOND)
@@ -94,19 +98,27 @@ fn compare_by(
         .map(|(row, (((name, known), drawn), seen))| {
             // What is drawn is of classes, what is told is not.
             let told = |side: usize, seen: f64| match (row, &exact[side]) {
-                (1.., Some(exact)) => exact[row - 1],
+                (1.., Some(exact)) if !seen.is_infinite() => exact[row - 1],
                 _ => seen,
             };
             let (before, after) = (told(0, seen.0), told(1, seen.1));
+            let finite = [before, after].into_iter().filter(|t| t.is_finite());
             let class = match row {
                 0 => 0.0,
-                _ => before.max(after) * CLASS,
+                _ => finite.fold(0.0, f64::max) * CLASS,
             };
-            let (seen, told) = (seen.1 - seen.0, after - before);
-            let interval = interval(drawn).map(|(low, high)| {
-                let (low, high) = (low - seen, high - seen);
-                (told + low * spread - class, told + high * spread + class)
-            });
+            let told = difference(before, after);
+            let interval = match told.is_infinite() {
+                true => open_interval(&drawn, told),
+                false => interval(drawn).map(|(low, high)| {
+                    let seen = difference(seen.0, seen.1);
+                    let (low, high) = (low - seen, high - seen);
+                    (told + low * spread, told + high * spread)
+                }),
+            };
+            let interval =
+                interval.map(|(low, high)| (low - class, high + class));
+            let known = known && !(before.is_infinite() && told == 0.0);
             Difference {
                 name,
                 before,
@@ -123,8 +135,21 @@ fn exact(runs: &[Outcome]) -> Option<Vec<f64>> {
     for run in runs {
         sum.histogram_mut().add(run.latency.histogram()).ok()?;
     }
-    let quantile = |&(_, quantile)| sum.quantile(quantile).as_secs_f64();
+    let overdue = runs.iter().map(Outcome::overdue).sum();
+    let quantile = |&(_, quantile)| {
+        let time = sum.quantile_beside(quantile, overdue);
+        time.map_or(f64::INFINITY, |time| time.as_secs_f64())
+    };
     (sum.count() > 0).then(|| QUANTILES.iter().map(quantile).collect())
+}
+
+/// By how much the other is more. Of two that took forever, neither is known
+/// to be.
+fn difference(one: f64, other: f64) -> f64 {
+    match one == other {
+        true => 0.0,
+        false => other - one,
+    }
 }
 
 /// By how much runs spread more than what is drawn from so many of them. Of
@@ -173,6 +198,19 @@ fn interval(mut drawn: Vec<f64>) -> Option<(f64, f64)> {
     Some((drawn[outside], drawn[last - outside]))
 }
 
+/// Where a difference lies that is infinite. What is drawn around it cannot be
+/// made wider, so it is all of that.
+fn open_interval(drawn: &[f64], told: f64) -> Option<(f64, f64)> {
+    if drawn.is_empty() || drawn.iter().any(|one| one.is_nan()) {
+        return None;
+    }
+    let all = drawn.iter().copied();
+    Some(match told > 0.0 {
+        true => (all.fold(told, f64::min), told),
+        false => (told, all.fold(told, f64::max)),
+    })
+}
+
 /// All classes of latencies that occur, in ascending order.
 fn classes(sides: [&[Outcome]; 2]) -> Vec<u64> {
     let runs = sides.into_iter().flatten();
@@ -190,8 +228,8 @@ struct Side {
     slices: usize,
     /// Those that the rate is over.
     in_window: usize,
-    /// Latencies in all.
-    answers: u64,
+    /// Those that were timed, and those that took longer.
+    requests: u64,
 }
 
 struct Run {
@@ -212,6 +250,8 @@ struct Counts {
     seconds: f64,
     /// Which class, and how many.
     latencies: Vec<(usize, u64)>,
+    /// How many took longer than any class.
+    overdue: u64,
 }
 
 /// The same of many slices, by class.
@@ -219,20 +259,18 @@ struct Sum {
     answered: u64,
     seconds: f64,
     latencies: Vec<u64>,
+    overdue: u64,
 }
 
 impl Side {
     fn new(runs: &[Outcome], classes: &[u64]) -> Self {
         let runs: Vec<_> =
             runs.iter().map(|run| Run::new(run, classes)).collect();
-        let latencies = runs
-            .iter()
-            .flat_map(|run| &run.slices)
-            .flat_map(|slice| &slice.latencies);
+        let requests = runs.iter().flat_map(Run::seen).map(Counts::requests);
         Self {
             slices: runs.iter().map(|run| run.slices.len()).sum(),
             in_window: runs.iter().map(|run| run.in_window).sum(),
-            answers: latencies.map(|&(_, count)| count).sum(),
+            requests: requests.sum(),
             runs,
         }
     }
@@ -256,10 +294,12 @@ impl Side {
             answered: 0,
             seconds: 0.0,
             latencies: vec![0; classes.len()],
+            overdue: 0,
         };
         for counts in drawn {
             sum.answered += counts.answered;
             sum.seconds += counts.seconds;
+            sum.overdue += counts.overdue;
             for &(class, count) in &counts.latencies {
                 sum.latencies[class] += count;
             }
@@ -268,7 +308,11 @@ impl Side {
             true => sum.answered as f64 / sum.seconds,
             false => 0.0,
         };
-        let total: u64 = sum.latencies.iter().sum();
+        let total = sum.latencies.iter().sum::<u64>() + sum.overdue;
+        let beyond = match sum.overdue {
+            0 => f64::NAN,
+            _ => f64::INFINITY,
+        };
         let mut figures = vec![rate];
         let mut below = 0;
         let mut class = 0;
@@ -279,7 +323,7 @@ impl Side {
                 class += 1;
             }
             let nanos = classes.get(class).map(|&nanos| nanos as f64);
-            figures.push(nanos.unwrap_or(f64::NAN) / 1e9);
+            figures.push(nanos.unwrap_or(beyond) / 1e9);
         }
         figures
     }
@@ -288,6 +332,8 @@ impl Side {
 impl Run {
     fn new(outcome: &Outcome, classes: &[u64]) -> Self {
         let Series { slice, slices } = &outcome.series;
+        // An older hammer did not tell when its overdue requests were due.
+        let dated: u64 = slices.iter().map(|slice| slice.overdue).sum();
         // An older hammer did not tell what its rate was of.
         let told = !outcome.window.is_zero();
         let mut left = match told {
@@ -310,6 +356,7 @@ impl Run {
             answered: 0,
             seconds: left.as_secs_f64(),
             latencies: Vec::new(),
+            overdue: outcome.overdue().saturating_sub(dated),
         };
         // The usual compromise for the length of a block.
         let block = (slices.len() as f64).cbrt().ceil() as usize;
@@ -366,7 +413,13 @@ impl Counts {
             latencies: pairs
                 .filter_map(|&(nanos, count)| Some((class(nanos)?, count)))
                 .collect(),
+            overdue: slice.overdue,
         }
+    }
+
+    fn requests(&self) -> u64 {
+        let latencies = self.latencies.iter().map(|&(_, count)| count);
+        latencies.sum::<u64>() + self.overdue
     }
 }
 

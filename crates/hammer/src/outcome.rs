@@ -165,6 +165,11 @@ pub struct Slice {
     pub in_window: u64,
     /// Failed requests.
     pub failed: u64,
+    /// Requests that were due in it and are [overdue](Outcome::overdue):
+    /// they are given up in a later one, when there may be no load any more.
+    /// Zero where an older hammer wrote it.
+    #[serde(default)]
+    pub overdue: u64,
     /// Latencies of the answers below 400.
     pub latency: Counted,
 }

@@ -109,6 +109,9 @@ pub(crate) struct Batch {
     pub(crate) statuses: Vec<(u16, u64)>,
     pub(crate) counts: Vec<(Measure, Sparse)>,
     pub(crate) each: Vec<Each>,
+    /// The ticks in which requests were due that are overdue now, and how
+    /// many each.
+    pub(crate) overdue: Vec<(u64, u64)>,
     pub(crate) in_flight: usize,
     /// Whether the thread has ended.
     pub(crate) last: bool,
@@ -128,6 +131,8 @@ pub(crate) struct Recorder {
     statuses: [u64; 600],
     /// `None` where nobody wants to know.
     each: Option<Vec<Each>>,
+    /// As in a batch.
+    overdue: Vec<(u64, u64)>,
     span: Span,
 }
 
@@ -174,6 +179,7 @@ impl Recorder {
             counts: std::array::from_fn(|_| Counts::new()),
             statuses: [0; 600],
             each: load.tell_each.then(Vec::new),
+            overdue: Vec::new(),
             span: Span::NONE,
         }
     }
@@ -242,7 +248,18 @@ impl Recorder {
         self.tell(due, None);
         self.tally.failed += 1;
         self.tally.errors[kind as usize] += 1;
+        if kind.is_overdue() {
+            self.overdue(due / TICK);
+        }
         self.span.last = now;
+    }
+
+    fn overdue(&mut self, tick: u64) {
+        // Those of a tick come to an end together, by and large.
+        match self.overdue.last_mut() {
+            Some((last, count)) if *last == tick => *count += 1,
+            _ => self.overdue.push((tick, 1)),
+        }
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
@@ -279,6 +296,7 @@ impl Recorder {
                 .filter(|(_, sparse)| *sparse != Sparse::default())
                 .collect(),
             each: self.each.as_mut().map(std::mem::take).unwrap_or_default(),
+            overdue: std::mem::take(&mut self.overdue),
             in_flight,
             last,
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::outcome::{Counted, Series};
+use crate::outcome::{Counted, ErrorKind, Series};
 
 /// Runs of a service whose latencies spread by a half around a middle that
 /// differs from run to run by up to a tenth, and wanders within a run.
@@ -44,6 +44,7 @@ fn slice(random: &mut Random, middle: f64) -> Slice {
         answered: 100,
         in_window: 100,
         failed: 0,
+        overdue: 0,
         latency: Counted(
             pairs.map(|same| (same[0], same.len() as u64)).collect(),
         ),
@@ -150,6 +151,70 @@ fn too_little_is_not_judged() {
     assert_eq!(compare(&[], &[]).len(), 8);
 }
 
+/// The same runs, whose slowest two of a hundred are not answered in time.
+fn timed_out(runs: &[Outcome]) -> Vec<Outcome> {
+    let mut runs = runs.to_vec();
+    for run in &mut runs {
+        let slices = &mut run.series.slices;
+        for slice in &mut *slices {
+            let mut left = 2;
+            while let (1.., Some((_, count))) =
+                (left, slice.latency.0.last_mut())
+            {
+                *count -= 1;
+                left -= 1;
+                slice.latency.0.retain(|&(_, count)| count > 0);
+            }
+            slice.overdue = 2;
+        }
+        let overdue = 2 * slices.len() as u64;
+        run.errors.insert(ErrorKind::Timeout, overdue);
+    }
+    runs
+}
+
+#[test]
+fn a_service_is_not_quicker_where_its_slowest_time_out() {
+    for count in [1, 5] {
+        let before = runs(&mut Random(0), count, 10.0);
+        let after = timed_out(&before);
+        let p99 = &compare_by(200, &before, &after)[5];
+        assert!(p99.before.is_finite() && p99.after == f64::INFINITY);
+        let (low, high) = p99.interval.unwrap();
+        assert!(low > 0.0 && high == f64::INFINITY, "{low} {high}");
+        let p99 = &compare_by(200, &after, &before)[5];
+        let (low, high) = p99.interval.unwrap();
+        assert!(low == -f64::INFINITY && high < 0.0, "{low} {high}");
+        // Which of two time-outs would have been longer nobody knows.
+        let p99 = &compare_by(200, &after, &after)[5];
+        assert_eq!((p99.is_real(), p99.after), (None, f64::INFINITY));
+        // What nearly all took does not change.
+        let p95 = &compare_by(200, &before, &after)[4];
+        assert_eq!(p95.is_real(), Some(false), "{p95:?}");
+    }
+}
+
+#[test]
+fn a_percentile_that_is_in_time_in_some_draws_alone_may_be_anything() {
+    // 0.8% time out, all of them in two runs of five.
+    let before = runs(&mut Random(0), 5, 10.0);
+    let after = [timed_out(&before[..2]), before[2..].to_vec()].concat();
+    let p99 = &compare_by(200, &before, &after)[5];
+    assert!(p99.after.is_finite());
+    let (low, high) = p99.interval.unwrap();
+    assert!(low < 0.0 && high == f64::INFINITY, "{low} {high}");
+}
+
+#[test]
+fn the_time_outs_of_an_older_hammer_are_slow_too() {
+    let before = runs(&mut Random(0), 3, 10.0);
+    let mut after = timed_out(&before);
+    for slice in after.iter_mut().flat_map(|run| &mut run.series.slices) {
+        slice.overdue = 0;
+    }
+    assert_eq!(compare_by(50, &before, &after)[5].after, f64::INFINITY);
+}
+
 /// The same runs, half a second of starts and a wait for the last answers
 /// longer.
 fn waited(runs: &[Outcome]) -> Vec<Outcome> {
@@ -163,6 +228,7 @@ fn waited(runs: &[Outcome]) -> Vec<Outcome> {
             answered: 0,
             in_window: 0,
             failed: 0,
+            overdue: 0,
             latency: Counted::default(),
         };
         run.series.slices.push(last);

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -124,7 +126,7 @@ fn runs_of_one_service_are_alike_and_a_slower_one_is_not() {
     let fast = Server::answering(OK);
     let slow = Server::start(|peer| {
         peer.request()?;
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        sleep(Duration::from_millis(30));
         peer.say(OK)
     });
     let measure = |server: &Server, name: &str| {
@@ -159,6 +161,42 @@ fn runs_of_one_service_are_alike_and_a_slower_one_is_not() {
     assert!(p50.contains("beyond the noise"), "{p50}");
     assert!(stdout(&output).contains("before: 6 runs, 420 requests"));
     assert!(stdout(&output).contains("after: 9 runs, 630 requests"));
+}
+
+#[test]
+fn a_service_that_times_out_is_not_told_for_a_quicker_one() {
+    let files = Files::new();
+    // Every tenth answer is slow.
+    let server = |millis| {
+        Server::start(move |peer| {
+            peer.request()?;
+            if peer.count() % 10 == 0 {
+                sleep(Duration::from_millis(millis));
+            }
+            peer.say(OK)
+        })
+    };
+    let measure = |millis, timeout: &str, name: &str| {
+        let name = files.name(name);
+        let rate = ["--rate=100", "-z700ms", "--runs=3", timeout];
+        let url = server(millis).url();
+        hammer(&[&rate[..], &["--json", &name, &url]].concat());
+        name
+    };
+    let slow = measure(200, "--timeout=500ms", "slow");
+    let slower = measure(900, "--timeout=500ms", "slower");
+    let impatient = measure(200, "--timeout=100ms", "impatient");
+    let p95 = |after: &str| {
+        let text = stdout(&hammer(&["compare", &slow, after]));
+        let p95 = text.lines().find(|line| line.contains("p95")).unwrap();
+        assert!(p95.contains("not in time"), "{p95}");
+        p95.to_owned()
+    };
+    let worse = p95(&slower);
+    assert!(worse.contains("beyond the noise") && worse.contains(" +∞ "));
+    // The same service, which was not given the time.
+    let unknown = p95(&impatient);
+    assert!(unknown.contains("too little to tell"), "{unknown}");
 }
 
 #[test]

@@ -371,6 +371,10 @@ fn a_server_that_stops_answering_is_no_fast_one() {
     assert_eq!(outcome.latency.count(), 100);
     assert_eq!(outcome.errors[&ErrorKind::Timeout], 100);
     assert_eq!(outcome.failed, 100);
+    // They belong to the second in which they were due.
+    let slices = outcome.series.slices.iter();
+    let overdue: Vec<_> = slices.map(|slice| slice.overdue).collect();
+    assert_eq!(overdue[..4].iter().sum::<u64>(), 100, "{overdue:?}");
     // It waited for the last of them.
     assert!(outcome.elapsed >= 1400 * MS);
 }
