@@ -157,7 +157,7 @@ test *ARGS:
 # Fuzz heads, deployment or workload files (fuzz/README.md): just fuzz head
 [group('development')]
 fuzz TARGET='head' *ARGS:
-    cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- {{ARGS}}
+    mkdir -p fuzz/corpus/{{TARGET}} && cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- {{ARGS}}
 
 # Format and clippy, warnings denied.
 [group('development')]

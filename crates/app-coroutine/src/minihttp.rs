@@ -72,7 +72,7 @@ pub(crate) fn serve(
 /// Closes the socket of this worker, so that the kernel gives new
 /// connections to the other workers. Those that it had given to this one and
 /// that were not accepted yet are reset: that is what is lost in a reload,
-/// with those who ask only after [`WRITE_TIME`].
+/// with those who ask only after twice the [`WRITE_TIME`].
 #[allow(unsafe_code)]
 fn stop_accepting(accepting: &JoinHandle<()>) {
     // SAFETY: to be cancelled is to unwind where it waits for a connection.

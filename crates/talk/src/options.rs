@@ -72,9 +72,11 @@ pub(crate) struct RunAll {
 ///
 /// Each deployment first gets one request per slot that is not measured.
 /// A run is refused, with the reasons, where a request failed, where it was
-/// faster than arithmetic allows, or where the backend did not see the calls
-/// that the model claims to make. Exit status: 0 where every run was whole,
-/// 1 where one was refused or something else went wrong, 130 after Ctrl-C.
+/// faster than arithmetic allows, where the backend did not see the calls
+/// that the model claims to make, or where the measurement itself is in doubt:
+/// a worker was replaced, or the hammer does not trust itself. Exit status: 0
+/// where every run was whole, 1 where one was refused or something else went
+/// wrong, 130 after Ctrl-C.
 #[derive(Args, Debug)]
 pub(crate) struct Bench {
     /// Only these deployments
@@ -172,9 +174,9 @@ pub(crate) struct Scale {
 
 /// Record every request and call of a run, for Perfetto to show
 ///
-/// The deployments record themselves: when a request is accepted, when each
-/// of its calls starts and ends, and when it is answered, with process and
-/// thread.
+/// The deployments record themselves: when the head of a request has been
+/// read, when each of its calls starts and ends, and when it is answered, with
+/// process and thread.
 #[derive(Args, Debug)]
 pub(crate) struct Trace {
     /// The deployments
@@ -310,9 +312,9 @@ fn length(text: &str) -> Result<f64, String> {
 /// within 5%. It is looked for several times, in shuffled order. Models that
 /// wait for most of their time are measured side by side. What was measured
 /// is kept as soon as it is, so that Ctrl-C loses nothing and --resume goes
-/// on. docs/sweep.md tells how it is measured and how it is judged. Exit
-/// status: 0 where an answer was found, 1 where something went wrong or
-/// --fail-if-not names another model, 130 after Ctrl-C.
+/// on. docs/sweep.md tells how it is measured, docs/answer.md how it is
+/// judged. Exit status: 0 where an answer was found, 1 where something went
+/// wrong or --fail-if-not names another model, 130 after Ctrl-C.
 #[derive(Args, Debug)]
 pub(crate) struct Sweep {
     /// Only these deployments
