@@ -50,7 +50,7 @@ impl Call {
     }
 
     /// Whether it gets the same each time.
-    pub(crate) fn is_certain(&self) -> bool {
+    pub fn is_certain(&self) -> bool {
         matches!(self.delay, Delay::Fixed(_)) && self.fails + self.hangs == 0.0
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use hammer::{
     Arrivals, Flaw, Load as HammerLoad, Outcome, Rate, Schedule, Stop,
 };
-use workload::Workload;
+use workload::{Call, Workload};
 
 use super::backlog::Rise;
 use super::held::{self, TIMEOUT};
@@ -53,13 +53,16 @@ impl Frame<'_> {
         concurrency: u64,
     ) -> Result<Step> {
         let mean = self.outlook.mean;
-        let length = self.pace.closed();
+        let length = self.pace.closed().max(mean * 2);
         let rounds = length.div_duration_f64(mean).ceil();
         // Few rounds are counted whole, since a window would cut some off;
-        // of many, the first and the last are no matter.
-        let by_rounds = rounds < 10.0;
+        // of many, the first and the last are no matter. Where requests take
+        // now this and now that there are no rounds, and the longest would be
+        // waited for.
+        let are_alike = self.workload.calls().all(Call::is_certain);
+        let by_rounds = are_alike && rounds < 10.0;
         let stop = match by_rounds {
-            true => Stop::Requests(concurrency * (rounds as u64).max(2)),
+            true => Stop::Requests(concurrency * rounds as u64),
             false => Stop::After(length),
         };
         let load = HammerLoad {
