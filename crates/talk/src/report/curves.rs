@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::plot::{Axes, Curve, number, plot, round_numbers, ticks};
+use super::plot::{Axes, Curve, number, plot, round_numbers, ticks, trimmed};
 use super::{drawn, model};
 use crate::results::{Results, Row, Seen};
 
@@ -17,11 +17,7 @@ pub(crate) fn latency(results: &Results) -> Markup {
         y_ticks: round_numbers(),
         x_label: |at| {
             let share = 100.0 * (1.0 - 10_f64.powf(-at));
-            format!("{share:.2}")
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_owned()
-                + "%"
+            trimmed(share, 2) + "%"
         },
         y_label: |at| number(10_f64.powf(at)),
         x_from: 0.0,

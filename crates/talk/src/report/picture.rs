@@ -4,6 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Bar, Kind, Laid, lay_out};
 use super::model;
+use super::plot::{ticks_of_time, trimmed};
 use crate::trace::timeline::Timeline;
 
 const WIDTH: f64 = 920.0;
@@ -17,7 +18,9 @@ const SCALE: f64 = 0.55;
 /// A picture in SVG of these deployments' timelines, on one axis.
 pub(crate) fn picture(deployments: &[(&str, &str, &Timeline)]) -> String {
     let lengths = deployments.iter().map(|(.., t)| t.length());
-    let length = lengths.max().unwrap_or(0).max(1) as f64;
+    let length = lengths.max().unwrap_or(0).max(1);
+    let ticks = ticks_of_time(length);
+    let length = length as f64;
     let mut top = 34.0;
     let mut groups = Vec::new();
     for (name, app, timeline) in deployments {
@@ -26,9 +29,6 @@ pub(crate) fn picture(deployments: &[(&str, &str, &Timeline)]) -> String {
         top += height + GAP;
     }
     let height = top + 14.0;
-    let step = step(length / 1e6);
-    let ticks = (0..).map(|n| f64::from(n) * step);
-    let ticks = ticks.take_while(|at| *at * 1e6 <= length);
     let svg = html! {
         svg xmlns="http://www.w3.org/2000/svg"
             viewBox={ "0 0 " (WIDTH) " " (px(height)) }
@@ -40,7 +40,7 @@ pub(crate) fn picture(deployments: &[(&str, &str, &Timeline)]) -> String {
             @for at in ticks {
                 @let x = px(LEFT + (RIGHT - LEFT) * at * 1e6 / length);
                 path.grid d={ "M" (x) " 26V" (px(top - 6.0)) } {}
-                text.ink.tick x=(x) y="18" { (at) " s" }
+                text.ink.tick x=(x) y="18" { (trimmed(at, 6)) " s" }
             }
             @for group in &groups { (group) }
         }
@@ -124,14 +124,23 @@ fn rectangle(bar: &Bar, length: f64, y: f64, scale: f64) -> Markup {
     }
 }
 
-/// A round number of seconds, some five of which fit.
-fn step(seconds: f64) -> f64 {
-    let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
-    let fits = steps.into_iter().find(|step| seconds / step <= 6.0);
-    fits.unwrap_or(100.0)
+fn px(number: f64) -> String {
+    trimmed(number, 2)
 }
 
-fn px(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_says_a_round_number() {
+        for (length, tick) in [(350_000, ">0.3 s<"), (1_200_000, ">0.6 s<")] {
+            let timeline = Timeline {
+                answered: vec![(length, 1)],
+                ..Timeline::default()
+            };
+            let picture = picture(&[("basic", "app-sync", &timeline)]);
+            assert!(picture.contains(tick), "{picture}");
+        }
+    }
 }

@@ -60,13 +60,25 @@ pub(crate) struct Axes {
 
 /// Round numbers from zero on that reach past `to`.
 pub(crate) fn ticks(to: f64) -> Vec<f64> {
+    let step = step(to);
+    let count = (to / step).ceil().max(1.0) as usize;
+    (0..=count).map(|n| n as f64 * step).collect()
+}
+
+/// Those of an axis of time, in seconds, which is so many microseconds long.
+pub(crate) fn ticks_of_time(length: u64) -> impl Iterator<Item = f64> {
+    let ticks = ticks(length as f64 / 1e6).into_iter();
+    // Three times 0.1 is more than 0.3 here.
+    ticks.filter(move |at| (at * 1e6).round() as u64 <= length)
+}
+
+/// A round distance, of which some five fit.
+fn step(to: f64) -> f64 {
     let rough = (to / 6.0).max(1e-6);
     let decade = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade);
     let step = steps.into_iter().find(|step| *step >= rough);
-    let step = step.unwrap_or(decade);
-    let count = (to / step).ceil().max(1.0) as usize;
-    (0..=count).map(|n| n as f64 * step).collect()
+    step.unwrap_or(decade)
 }
 
 /// On a scale of powers of ten.
@@ -79,8 +91,14 @@ pub(crate) fn round_numbers() -> Vec<f64> {
         .collect()
 }
 
+/// What a tick says.
 pub(crate) fn number(number: f64) -> String {
-    let text = format!("{number:.4}");
+    trimmed(number, 4)
+}
+
+/// With so many digits after the point, but for the zeros at their end.
+pub(crate) fn trimmed(number: f64, digits: usize) -> String {
+    let text = format!("{number:.digits$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -324,6 +342,16 @@ mod tests {
         assert_eq!(ticks(25.1).len(), 7);
         assert_eq!(ticks(200.0).last(), Some(&200.0));
         assert!(ticks(0.0).len() > 1);
+    }
+
+    #[test]
+    fn ticks_of_time_are_few_and_do_not_go_beyond_it() {
+        for length in [1, 900, 507_000, 2_500_000, 25_000_000] {
+            let count = ticks_of_time(length).count();
+            assert!((2..=7).contains(&count), "{count} in {length}");
+        }
+        let last = ticks_of_time(300_000).last().unwrap();
+        assert_eq!(trimmed(last, 6), "0.3");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Bar, Kind, Laid, lay_out};
+use super::plot::{ticks_of_time, trimmed};
 use super::{drawn, model};
 use crate::results::{Results, Row};
 use crate::trace::timeline::{End, Timeline};
@@ -200,51 +201,27 @@ fn class(kind: Kind) -> &'static str {
 }
 
 fn axis(length: u64) -> Markup {
-    let step = step(length);
-    let ticks = (0..).map(|n| n * step).take_while(|at| *at <= length);
+    let seconds = length as f64 / 1e6;
     html! {
         div.axis aria-hidden="true" {
-            @for at in ticks {
-                @let share = at as f64 / length as f64 * 100.0;
+            @for at in ticks_of_time(length) {
+                @let share = at / seconds * 100.0;
                 // Right of its line, the text of a late one would be cut off.
                 span.late[share > 90.0]
                     style=(PreEscaped(format!("left:{share:.3}%"))) {
-                    (at as f64 / 1e6) " s"
+                    (trimmed(at, 6)) " s"
                 }
             }
         }
     }
 }
 
-/// A round distance between ticks, of which some five fit.
-fn step(length: u64) -> u64 {
-    let mut step = 1;
-    for factor in [2, 5, 10].into_iter().cycle() {
-        let decade = 10_u64.pow(step_decade(step));
-        let candidate = match factor {
-            10 => decade * 10,
-            factor => decade * factor,
-        };
-        if length / step <= 6 {
-            break;
-        }
-        step = candidate;
-    }
-    step
-}
-
-fn step_decade(step: u64) -> u32 {
-    step.checked_ilog10().unwrap_or(0)
-}
-
 fn millis(micros: u64) -> String {
     short(micros as f64 / 1e3)
 }
 
-/// Without the zeros at its end.
 fn short(number: f64) -> String {
-    let text = format!("{number:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    trimmed(number, 3)
 }
 
 fn seconds(micros: u64) -> String {
@@ -254,16 +231,6 @@ fn seconds(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_round_and_few() {
-        for length in [1, 900, 507_000, 2_500_000, 25_000_000] {
-            let step = step(length);
-            assert!(length / step <= 6, "{step} in {length}");
-            let first = step.to_string().replace('0', "");
-            assert!(["1", "2", "5"].contains(&&*first), "{step}");
-        }
-    }
 
     #[test]
     fn the_text_of_a_late_tick_is_left_of_it() {
