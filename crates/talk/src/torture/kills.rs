@@ -36,10 +36,11 @@ pub(super) struct Kills {
 }
 
 impl Kills {
-    /// The time within which nine of ten were replaced, in seconds.
+    /// The time within which nine of ten, or more, were replaced, in seconds.
     pub(super) fn p90(&self) -> f64 {
-        let last = self.replaced.len().saturating_sub(1);
-        self.replaced.get(last * 9 / 10).copied().unwrap_or(0.0)
+        let nine = (self.replaced.len() * 9).div_ceil(10);
+        let last = self.replaced[..nine].last();
+        last.copied().unwrap_or(0.0)
     }
 
     pub(super) fn worst(&self) -> f64 {

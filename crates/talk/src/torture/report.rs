@@ -336,6 +336,17 @@ mod tests {
     }
 
     #[test]
+    fn nine_of_ten_are_no_fewer() {
+        let mut kills = row().kills;
+        for (count, last) in [(1, 1.0), (2, 2.0), (10, 9.0), (25, 23.0)] {
+            kills.replaced = (1..=count).map(f64::from).collect();
+            assert_eq!(kills.p90(), last, "of {count}");
+        }
+        kills.replaced.clear();
+        assert_eq!(kills.p90(), 0.0);
+    }
+
+    #[test]
     fn a_reload_takes_as_long_as_half_of_them_do() {
         let mut report = Report::new(false);
         report.rows.push(row());
