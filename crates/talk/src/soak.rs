@@ -257,8 +257,8 @@ impl Soaked {
         vec![
             self.name.clone(),
             format!("{:.0}", self.rate),
-            self.outcome.requests.to_string(),
-            self.outcome.failed.to_string(),
+            self.requests().to_string(),
+            self.failed().to_string(),
             format!("{:.1}", self.outcome.latency.p99().as_secs_f64() * 1e3),
             format!("{:.2} → {:.2}", mb(before), mb(after)),
             format!("{} → {}", self.files.0, self.files.1),
@@ -266,15 +266,23 @@ impl Soaked {
         ]
     }
 
+    /// Those that were not sent are among them, and have failed.
+    fn requests(&self) -> u64 {
+        self.outcome.requests + self.outcome.shed
+    }
+
+    fn failed(&self) -> u64 {
+        self.outcome.failed + self.outcome.shed
+    }
+
     fn faults(&self) -> Vec<String> {
         let Self { name, outcome, .. } = self;
         let mut faults = Vec::new();
-        let failed = outcome.failed + outcome.shed;
+        let (failed, requests) = (self.failed(), self.requests());
         if failed > 0 {
             let errors = &outcome.errors;
             faults.push(format!(
-                "{name}: {failed} of {} requests failed: {errors:?}",
-                outcome.requests
+                "{name}: {failed} of {requests} requests failed: {errors:?}"
             ));
         }
         if !self.same_workers {
@@ -294,5 +302,30 @@ impl Soaked {
             }
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_among_the_requests() {
+        let soaked = Soaked {
+            name: "thread".to_owned(),
+            rate: 100.0,
+            outcome: Outcome {
+                requests: 100,
+                shed: 300,
+                ..Outcome::default()
+            },
+            memory: (1, 1),
+            files: (1, 1),
+            threads: (1, 1),
+            same_workers: true,
+        };
+        let told = soaked.faults().concat();
+        assert!(told.contains("300 of 400 requests failed"), "{told}");
+        assert_eq!(soaked.cells()[2..4], ["400", "300"]);
     }
 }

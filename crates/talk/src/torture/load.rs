@@ -31,6 +31,7 @@ pub(super) struct Target {
 /// What became of the requests.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Answers {
+    /// Those that were not sent, and have failed, are among them.
     pub(super) requests: u64,
     pub(super) failed: u64,
     /// Why, and how many.
@@ -94,12 +95,27 @@ impl Answers {
         let hung_too = (hung > 0).then(|| ("no answer".to_owned(), hung));
         let seconds = |time: Duration| time.as_secs_f64();
         Self {
-            requests: outcome.requests + hung,
+            requests: outcome.requests + outcome.shed + hung,
             failed: outcome.failed + outcome.shed + hung,
             why: errors.chain(statuses).chain(hung_too).collect(),
             p50: seconds(outcome.latency.median()),
             p99: seconds(outcome.latency.p99()),
             longest: seconds(outcome.latency.max()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_among_the_requests() {
+        let answers = Answers::of(&Outcome {
+            requests: 100,
+            shed: 300,
+            ..Outcome::default()
+        });
+        assert_eq!((answers.failed, answers.requests), (300, 400));
     }
 }
