@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tempfile::TempDir;
 
-use rounds::{Server, Spread, build};
+use rounds::{Server, Spread, build, in_parentheses};
 
 /// Apps whose paths through the trace differ, and how many requests at a
 /// time fill them: a blocking thread keeps to one connection.
@@ -76,8 +76,8 @@ fn main() -> Result<()> {
     }
     report("all of them", &all);
     println!(
-        "\nMedians; in parentheses, the range that holds the median with a \
-         confidence of 95%."
+        "\nMedians; in parentheses, {}.",
+        in_parentheses(rounds as usize)
     );
     Ok(())
 }

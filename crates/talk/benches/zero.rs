@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use rounds::{Server, Spread, build};
+use rounds::{Server, Spread, build, in_parentheses};
 
 /// Who takes part: a name, a program, what it is told, and how many requests
 /// at a time fill it; a blocking thread keeps to one connection.
@@ -209,8 +209,8 @@ fn report(rounds: &[Round]) {
         );
     }
     println!(
-        "\nMedians; in parentheses, the range that holds the median with a \
-         confidence of 95%."
+        "\nMedians; in parentheses, {}.",
+        in_parentheses(rounds.len())
     );
 }
 

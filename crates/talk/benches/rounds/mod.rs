@@ -1,6 +1,7 @@
 //! Servers that take turns under load, and figures that are compared within
 //! a round: a machine that is busier now than later does not decide.
 
+use std::f64::consts::LN_2;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -121,7 +122,8 @@ pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
 }
 
 /// A figure of many rounds: its median, and the range that holds that with a
-/// confidence of 95%, by the order statistics of a sign test.
+/// confidence of 95%, by order statistics as a sweep has it of its repeats; of
+/// fewer than six rounds, their whole range.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -133,8 +135,7 @@ impl Spread {
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<_> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
-        let count = sorted.len() as f64;
-        let out = (count / 2.0 - 0.98 * count.sqrt()).floor().max(0.0) as usize;
+        let out = left_out(sorted.len()).unwrap_or(0);
         let (low, high) = ((sorted.len() - 1) / 2, sorted.len() / 2);
         Self {
             median: f64::midpoint(sorted[low], sorted[high]),
@@ -148,5 +149,28 @@ impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { median, from, to } = self;
         write!(f, "{median:.3} ({from:.3}–{to:.3})")
+    }
+}
+
+/// How many of so many ordered figures the range leaves out at either end.
+fn left_out(count: usize) -> Option<usize> {
+    // Each is as likely below the median as above it: the chance that no more
+    // than `out` of so many tossed coins are heads. Its terms are logarithms,
+    // since of a thousand tosses the first is too small for a number.
+    let mut term = -LN_2 * count as f64;
+    let mut chance = 0.0;
+    let may_be_left_out = |&out: &usize| {
+        chance += term.exp();
+        term += ((count - out) as f64 / (out + 1) as f64).ln();
+        chance <= 0.025
+    };
+    (0..count / 2).take_while(may_be_left_out).last()
+}
+
+/// What a figure of so many rounds has in parentheses.
+pub(crate) fn in_parentheses(rounds: usize) -> &'static str {
+    match left_out(rounds) {
+        Some(_) => "the range that holds the median with a confidence of 95%",
+        None => "the whole range",
     }
 }
