@@ -20,7 +20,7 @@ mod victim;
 
 use anyhow::{Context, Result};
 
-use self::plan::Plan;
+use self::plan::{Plan, SLOW};
 use self::report::{Report, Row};
 use crate::backend::Backend;
 use crate::catalogue::Deployment;
@@ -40,7 +40,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
 
     let interrupt = Interrupt::block()?;
     let plan = Plan::of(options);
-    let total = plan.length() * deployments.len() as u32 + plan.slow_length();
+    let total = plan.length() * deployments.len() as u32 + SLOW;
     let mut progress = Progress::new(total);
     let log = Log::File(site.log("slow-backend"));
     let backend = Backend::start(site, log, &interrupt)?;
@@ -56,7 +56,7 @@ pub(crate) fn torture(site: &Site, options: &Torture) -> Result<bool> {
     }
     progress.say("slow connections".to_owned());
     report.slow = slow::all(site, &deployments, &backend, &interrupt)?;
-    progress.over(plan.slow_length());
+    progress.over(SLOW);
     report.write(options.json.as_deref())?;
     if options.peers {
         report.peers = peers::all(&backend, &plan, &interrupt, &progress)?;

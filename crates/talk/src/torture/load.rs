@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 use hammer::{Arrivals, Load, Outcome, Rate, Schedule, Stop};
 use serde::Serialize;
 
+use crate::measure::failures;
+
 /// More than any run takes; the load ends when what it is for does.
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long one request may take.
@@ -84,20 +86,15 @@ pub(super) fn during<T>(
 
 impl Answers {
     fn of(outcome: &Outcome) -> Self {
-        let errors = outcome.errors.iter();
-        let errors = errors.map(|(kind, &n)| (kind.to_string(), n));
-        let statuses = outcome.statuses.iter();
-        let statuses = statuses
-            .filter(|(status, _)| **status >= 400)
-            .map(|(status, &n)| (format!("status {status}"), n));
         let waiting = outcome.waiting.iter();
         let hung = waiting.filter(|&&time| time > GRACE).count() as u64;
-        let hung_too = (hung > 0).then(|| ("no answer".to_owned(), hung));
+        let mut why = failures(outcome);
+        why.extend((hung > 0).then(|| ("no answer".to_owned(), hung)));
         let seconds = |time: Duration| time.as_secs_f64();
         Self {
             requests: outcome.requests + outcome.shed + hung,
             failed: outcome.failed + outcome.shed + hung,
-            why: errors.chain(statuses).chain(hung_too).collect(),
+            why,
             p50: seconds(outcome.latency.median()),
             p99: seconds(outcome.latency.p99()),
             longest: seconds(outcome.latency.max()),

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::load::{self, Target};
-use super::victim::{is_there, send};
+use super::victim::{is_dead, send};
 use crate::deploy::Server;
 use crate::procfs;
 
@@ -35,9 +35,7 @@ pub(super) fn kill_master(server: Server, target: Target) -> Result<Orphans> {
         send(master, Signal::SIGKILL)?;
         let killed = Instant::now();
         // Nobody reaps orphans at once everywhere, and a zombie has nothing.
-        while workers.iter().any(|&w| is_there(w) && !is_zombie(w))
-            || !is_free(target.port)
-        {
+        while !(workers.iter().copied().all(is_dead) && is_free(target.port)) {
             if killed.elapsed() > PATIENCE {
                 bail!("the master was killed, and its workers live on");
             }
@@ -50,10 +48,6 @@ pub(super) fn kill_master(server: Server, target: Target) -> Result<Orphans> {
         workers: count,
         gone: gone.as_secs_f64(),
     })
-}
-
-fn is_zombie(pid: u32) -> bool {
-    super::victim::zombies(&[pid]) == 1
 }
 
 /// std binds with SO_REUSEADDR: connections that have ended do not count,

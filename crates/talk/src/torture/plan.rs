@@ -13,6 +13,8 @@ const CALLS: u32 = 4;
 const MOST: f64 = 200.0;
 /// From one kill to the next.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
+/// The time that the slow connections take, about.
+pub(super) const SLOW: Duration = Duration::from_secs(40);
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +38,6 @@ impl Plan {
     /// The time that a deployment takes, about.
     pub(super) fn length(&self) -> Duration {
         PAUSE * (self.kills + self.reloads) + Duration::from_secs(1)
-    }
-
-    /// The time that the slow connections take, about.
-    pub(super) fn slow_length(&self) -> Duration {
-        Duration::from_secs(40)
     }
 
     /// Half of what the deployment can do, requests a second: it is not to

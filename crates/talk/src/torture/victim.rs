@@ -62,11 +62,6 @@ pub(super) fn in_hands(worker: u32, port: u16) -> u64 {
     Sockets::read().connections(&open, port) as u64
 }
 
-/// Whether a process is there; a zombie is.
-pub(super) fn is_there(pid: u32) -> bool {
-    fs::exists(format!("/proc/{pid}")).unwrap_or(false)
-}
-
 /// How many of the process's children are dead and not reaped.
 pub(super) fn zombies(children: &[u32]) -> usize {
     children
