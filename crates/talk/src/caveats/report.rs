@@ -12,6 +12,7 @@ use crate::options::Caveats;
 use crate::print::{note, say};
 use crate::put::put_json;
 use crate::results::Machine;
+use crate::wrap::wrap;
 
 /// Raised when a field changes its meaning or goes away.
 const VERSION: u32 = 1;
@@ -141,7 +142,8 @@ const WIDTH: usize = 79;
 
 fn paragraph(label: &str, text: &str) {
     let mut label = label;
-    for line in wrap(text, WIDTH - 2 - LABEL) {
+    let words = text.split_ascii_whitespace();
+    for line in wrap(words, " ", WIDTH - 2 - LABEL) {
         say!("  {label:LABEL$}{line}");
         label = "";
     }
@@ -185,32 +187,4 @@ fn print_quote(Quote { from, wanted, line }: &Quote) {
 
 fn color(color: AnsiColor) -> Style {
     Style::new().fg_color(Some(color.into()))
-}
-
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        match lines.last_mut() {
-            Some(line)
-                if line.chars().count() + 1 + word.chars().count() <= width =>
-            {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrap("a bc  d\ne", 4), ["a bc", "d e"]);
-        assert_eq!(wrap("abcdef g", 4), ["abcdef", "g"]);
-        assert!(wrap("", 4).is_empty());
-    }
 }
