@@ -1,11 +1,12 @@
 //! A backend that takes fewer waits at once than its callers have.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::catalogue::CONCURRENCY;
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Findings, Must, Value, bad, good};
 use crate::caveats::stage::Stage;
+use crate::measure;
 
 pub(super) const CAVEAT: Caveat = Caveat {
     name: "backend-limit",
@@ -46,9 +47,9 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
             stage.say(&format!("{requests} requests to {of}"));
             let server = stage.deploy(model, &backend, &[])?;
             // First those that open all connections.
-            stage.seconds(server.port, AT_ONCE, AT_ONCE)?;
+            seconds(stage, server.port, AT_ONCE)?;
             backend.reset()?;
-            let seconds = stage.seconds(server.port, requests, AT_ONCE)?;
+            let seconds = seconds(stage, server.port, requests)?;
             let (seconds, peak) =
                 (Value::Seconds(seconds), Value::Count(backend.stats()?.peak));
             server.stop()?;
@@ -73,4 +74,14 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
     );
     findings.add("calls that waited at once", peaks);
     Ok(findings)
+}
+
+/// Does so many requests, none of which may fail, and returns how long they
+/// took, in seconds.
+fn seconds(stage: &Stage<'_>, port: u16, requests: u64) -> Result<f64> {
+    let outcome = stage.hammer(port, requests, AT_ONCE)?;
+    if let Some((why, count)) = measure::failures(&outcome).first() {
+        bail!("{count} of {requests} requests failed: {why}");
+    }
+    Ok(outcome.elapsed.as_secs_f64())
 }

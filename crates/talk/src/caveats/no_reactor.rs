@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use crate::caveats::Caveat;
 use crate::caveats::evidence::{Findings, Must, Value, bad, good};
 use crate::caveats::stage::Stage;
+use crate::measure;
 
 const FILE: &str = "crates/caveats/src/bin/caveats/no_reactor.rs";
 
@@ -31,11 +32,13 @@ fn show(stage: &Stage<'_>) -> Result<Findings> {
     for (at, which) in ["wrong", "right"].into_iter().enumerate() {
         stage.say(&format!("{REQUESTS} requests to the {which} program"));
         let server = stage.serve("caveats", which, &backend, &further)?;
-        let statuses = stage.statuses(server.port, REQUESTS, 2)?;
-        let count = |status| statuses.get(&status).copied().unwrap_or(0);
+        let outcome = stage.hammer(server.port, REQUESTS, 2)?;
+        let count =
+            |status| outcome.statuses.get(&status).copied().unwrap_or(0);
         failed[at] = count(500);
         if count(200) + count(500) != REQUESTS {
-            bail!("the {which} program answers {statuses:?}");
+            let failures = measure::failures(&outcome);
+            bail!("the {which} program's failures are {failures:?}");
         }
         logs[at] = server.stop()?;
     }

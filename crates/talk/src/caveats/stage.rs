@@ -1,6 +1,5 @@
 //! What a caveat is shown with: servers, programs, and load.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
@@ -165,43 +164,8 @@ impl Stage<'_> {
         }
     }
 
-    /// Does so many requests, and returns how many got which status; 0 is
-    /// none.
-    pub(crate) fn statuses(
-        &self,
-        port: u16,
-        requests: u64,
-        concurrency: u64,
-    ) -> Result<BTreeMap<u16, u64>> {
-        let outcome = self.hammer(port, requests, concurrency)?;
-        let failed: u64 = outcome.errors.values().sum();
-        let mut statuses: BTreeMap<u16, u64> = outcome
-            .statuses
-            .iter()
-            .map(|(&status, &count)| (status, count))
-            .collect();
-        if failed > 0 {
-            statuses.insert(0, failed);
-        }
-        Ok(statuses)
-    }
-
-    /// Does so many requests, none of which may fail, and returns how long
-    /// they took, in seconds.
-    pub(crate) fn seconds(
-        &self,
-        port: u16,
-        requests: u64,
-        concurrency: u64,
-    ) -> Result<f64> {
-        let outcome = self.hammer(port, requests, concurrency)?;
-        if let Some((why, count)) = measure::failures(&outcome).first() {
-            bail!("{count} of {requests} requests failed: {why}");
-        }
-        Ok(outcome.elapsed.as_secs_f64())
-    }
-
-    fn hammer(
+    /// Does so many requests.
+    pub(crate) fn hammer(
         &self,
         port: u16,
         requests: u64,
