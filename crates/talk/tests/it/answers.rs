@@ -2,8 +2,6 @@
 
 use std::thread;
 
-use serde_json::Value;
-
 use crate::http::{ask, get};
 use crate::server::{Deployment, Server, with_each};
 
@@ -18,8 +16,7 @@ fn further(deployment: Deployment, calls: &str) -> Vec<&str> {
 }
 
 fn stats(backend: &Server) -> (u64, u64) {
-    let stats: Value =
-        serde_json::from_str(&get(backend.port, "/stats").body).unwrap();
+    let stats = backend.stats();
     let figure = |name: &str| stats[name].as_u64().unwrap();
     (figure("calls"), figure("peak"))
 }

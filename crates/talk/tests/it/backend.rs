@@ -3,14 +3,10 @@
 use std::thread;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::http::{ask, get};
 use crate::server::{Server, wait_until};
-
-fn stats(backend: &Server) -> Value {
-    serde_json::from_str(&get(backend.port, "/stats").body).unwrap()
-}
 
 #[test]
 fn it_answers_after_the_time_asked_for_and_says_so() {
@@ -46,7 +42,7 @@ fn a_duration_that_cannot_be_waited_gets_400_and_the_reason() {
         assert_eq!(answer.status, 400, "{duration}: {answer:?}");
         assert!(answer.body.contains(why), "{duration}: {answer:?}");
     }
-    assert_eq!(stats(&backend)["calls"], 0, "a refusal is no call");
+    assert_eq!(backend.stats()["calls"], 0, "a refusal is no call");
 }
 
 #[test]
@@ -58,11 +54,11 @@ fn it_counts_over_all_its_processes_until_it_is_reset() {
         }
     });
     let told = json!({ "calls": 6, "waiting": 0, "peak": 6 });
-    assert_eq!(stats(&backend), told);
+    assert_eq!(backend.stats(), told);
     let answer = ask(backend.port, "POST", "/stats/reset");
     assert_eq!(answer.status, 204, "{answer:?}");
     let told = json!({ "calls": 0, "waiting": 0, "peak": 0 });
-    assert_eq!(stats(&backend), told);
+    assert_eq!(backend.stats(), told);
 }
 
 #[test]
@@ -77,10 +73,10 @@ fn above_its_limit_requests_queue_and_do_not_wait() {
                 assert_eq!(answer.status, 200, "{answer:?}");
             });
         }
-        wait_until("two that wait", || stats(&backend)["waiting"] == 2);
+        wait_until("two that wait", || backend.stats()["waiting"] == 2);
     });
     // Three rounds of two.
     assert!(start.elapsed().as_secs_f64() >= 0.9);
     let told = json!({ "calls": 6, "waiting": 0, "peak": 2 });
-    assert_eq!(stats(&backend), told);
+    assert_eq!(backend.stats(), told);
 }

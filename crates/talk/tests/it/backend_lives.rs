@@ -1,29 +1,20 @@
 //! How the backend dies and comes back, and what it then knows.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
-use crate::http::{ask, connect, get, is_taken, read};
+use crate::http::{ask, asked, get, is_taken, read};
 use crate::server::{Server, lives, send, wait_until};
 
 fn stat(backend: &Server, name: &str) -> u64 {
-    let stats = get(backend.port, "/stats").body;
-    let stats: Value = serde_json::from_str(&stats).unwrap();
-    stats[name].as_u64().unwrap()
+    backend.stats()[name].as_u64().unwrap()
 }
 
 /// Asks for an answer after `duration`, and does not wait for it.
 fn ask_for(backend: &Server, duration: &str) -> TcpStream {
-    let mut stream = connect(backend.port);
-    let request = format!(
-        "GET /?duration={duration} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    stream
+    asked(backend.port, &format!("/?duration={duration}"))
 }
 
 #[test]

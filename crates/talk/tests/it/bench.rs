@@ -269,6 +269,14 @@ pub(crate) fn descendants(pid: u32) -> Vec<u32> {
 }
 
 #[track_caller]
+pub(crate) fn none_is_left(family: Vec<u32>) {
+    for pid in family {
+        let left = Path::new(&format!("/proc/{pid}")).exists();
+        assert!(!left, "process {pid} is left");
+    }
+}
+
+#[track_caller]
 pub(crate) fn wait(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
     loop {
@@ -309,10 +317,7 @@ fn stop_at(
         text
     });
     let code = wait(&mut child);
-    for pid in family {
-        let left = Path::new(&format!("/proc/{pid}")).exists();
-        assert!(!left, "process {pid} is left");
-    }
+    none_is_left(family);
     (code, reader.join().unwrap())
 }
 
@@ -442,10 +447,7 @@ fn a_bench_that_is_stopped_leaves_nothing() {
     assert_eq!(family.len(), 5, "{text}");
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(wait(&mut child), Some(130));
-    for pid in family {
-        let left = Path::new(&format!("/proc/{pid}")).exists();
-        assert!(!left, "process {pid} is left");
-    }
+    none_is_left(family);
     // What was measured until then is there.
     let results = results(output.path());
     assert_eq!(results["complete"], false);

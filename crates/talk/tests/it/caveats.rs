@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
@@ -13,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bench::{descendants, free_base, refused, talk, wait};
+use crate::bench::{descendants, free_base, none_is_left, refused, talk, wait};
 use crate::server::root;
 
 /// The evidence of a caveat in its short form.
@@ -270,10 +269,7 @@ fn caveats_that_are_stopped_leave_nothing() {
     };
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(wait(&mut child), Some(130));
-    for pid in family {
-        let left = Path::new(&format!("/proc/{pid}")).exists();
-        assert!(!left, "process {pid} is left");
-    }
+    none_is_left(family);
     // What was shown until then is there.
     let json: Value =
         serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();

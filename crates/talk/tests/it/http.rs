@@ -142,6 +142,14 @@ pub(crate) fn get(port: u16, path: &str) -> Answer {
     ask(port, "GET", path)
 }
 
+/// A connection with a request under way, whose answer is not waited for.
+pub(crate) fn asked(port: u16, target: &str) -> TcpStream {
+    let mut stream = connect(port);
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
 /// Whether somebody listens there.
 pub(crate) fn is_taken(port: u16) -> bool {
     let address = (Ipv4Addr::LOCALHOST, port).into();

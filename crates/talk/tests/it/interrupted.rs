@@ -2,14 +2,14 @@
 //! who listens.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::thread;
 
 use nix::sys::signal::Signal;
 
 use crate::bench::{free_base, talk};
-use crate::http::{connect, read};
+use crate::http::{asked, read};
 use crate::server::{lives, send, wait_until};
 
 #[test]
@@ -27,9 +27,7 @@ fn a_second_ctrl_c_waits_for_no_request() {
     };
     hear("Ctrl-C stops it");
     let request = thread::spawn(move || {
-        let mut stream = connect(base);
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let mut stream = asked(base, "/");
         read(&mut stream).is_none()
     });
     hear("start network call");

@@ -1,7 +1,6 @@
 //! How servers die, and what is left of them: nothing.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::bench::descendants;
-use crate::http::{connect, get, is_taken, read};
+use crate::http::{asked, get, is_taken, read};
 use crate::server::{Server, binary, lives, send, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.01,0.02";
@@ -65,9 +64,7 @@ fn a_request_in_hand_is_answered_before_the_stop() {
             let further = ["--calls=0.5,0.5"];
             let mut server = Server::deploy(deployment, backend.port, &further);
             let workers = server.workers();
-            let mut stream = connect(server.port);
-            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-            stream.write_all(request).unwrap();
+            let mut stream = asked(server.port, "/");
             wait_until("a call under way", || {
                 server.log().contains("start network call")
             });
@@ -94,9 +91,7 @@ fn a_second_signal_stops_at_once() {
     let mut server = Server::deploy(basic, backend.port, &further);
     let port = server.port;
     let request = thread::spawn(move || {
-        let mut stream = connect(port);
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let mut stream = asked(port, "/");
         read(&mut stream).is_none()
     });
     wait_until("a call under way", || {

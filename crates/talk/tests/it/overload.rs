@@ -6,18 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::{Answer, Answers, connect, get, read};
+use crate::http::{Answer, Answers, asked, connect, get, read};
 use crate::server::{
     ALL, Server, wait_until, with_each, with_each_kind, with_each_of_many,
 };
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-fn ask(port: u16) -> TcpStream {
-    let mut stream = connect(port);
-    stream.write_all(REQUEST).unwrap();
-    stream
-}
 
 #[test]
 fn who_would_wait_too_long_is_sent_away() {
@@ -35,7 +27,7 @@ fn who_would_wait_too_long_is_sent_away() {
         }
         let server = Server::deploy(deployment, backend.port, &further);
         let streams: Vec<_> =
-            (0..slots + 20).map(|_| ask(server.port)).collect();
+            (0..slots + 20).map(|_| asked(server.port, "/")).collect();
         let answers = streams.into_iter().map(|mut stream| {
             read(&mut stream).expect("closed without an answer")
         });
@@ -50,7 +42,7 @@ fn who_would_wait_too_long_is_sent_away() {
             assert_eq!(answer.header("retry-after"), Some("1"), "{name}");
         }
         // Two may wait, however many are served.
-        let streams: Vec<_> = (0..2).map(|_| ask(server.port)).collect();
+        let streams: Vec<_> = (0..2).map(|_| asked(server.port, "/")).collect();
         for mut stream in streams {
             let answer = read(&mut stream).expect("closed in silence");
             assert_eq!(answer.status, 200, "{name}: {answer:?}");
@@ -118,7 +110,8 @@ fn a_backend_that_misbehaves_is_told_of_and_holds_nobody() {
             let what = format!("{} whose backend {kind}", deployment.name);
             let workers = server.workers();
             // More than it has threads to be held up.
-            let streams: Vec<_> = (0..8).map(|_| ask(server.port)).collect();
+            let streams: Vec<_> =
+                (0..8).map(|_| asked(server.port, "/")).collect();
             for mut stream in streams {
                 let answer = read(&mut stream).unwrap_or_else(|| {
                     panic!("{what}: closed without an answer")
@@ -175,7 +168,8 @@ fn without_files_it_waits_for_some_and_recovers() {
         // It keeps what it has open.
         workers.iter().for_each(|&worker| limit_files(worker, 3));
         let before: u64 = workers.iter().copied().map(ticks).sum();
-        let streams: Vec<_> = (0..20).map(|_| ask(server.port)).collect();
+        let streams: Vec<_> =
+            (0..20).map(|_| asked(server.port, "/")).collect();
         wait_until("a word on it", || {
             server.log().contains("cannot accept a connection")
         });

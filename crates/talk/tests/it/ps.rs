@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::http::connect;
+use crate::http::asked;
 use crate::server::{ALL, Server, lives, run, send, wait_until};
 
 const TALK: &str = env!("CARGO_BIN_EXE_talk");
@@ -78,9 +78,7 @@ fn what_runs_is_shown_with_what_it_has_in_hand() {
     let loops: [&[&str]; 2] = [&["worker-1-core-0"], &["worker-2-core-0"]];
     wait_for(&thread, &[&cores], 0);
 
-    let mut stream = connect(asynchronous.port);
-    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    stream.write_all(request).unwrap();
+    let _one = asked(asynchronous.port, "/");
     let busy = wait_for(&asynchronous, &loops, 1);
     assert_eq!(busy["name"], "async", "{busy}");
     assert_eq!(busy["state"], "serving", "{busy}");
@@ -124,11 +122,7 @@ fn what_runs_is_shown_with_what_it_has_in_hand() {
     assert_eq!(lines.collect::<Vec<_>>(), ["GET /?duration=50"], "{calls}");
 
     // Its two workers take one at a time.
-    let _others = [(); 2].map(|()| {
-        let mut stream = connect(asynchronous.port);
-        stream.write_all(request).unwrap();
-        stream
-    });
+    let _others = [(); 2].map(|()| asked(asynchronous.port, "/"));
     let busy = wait_for(&asynchronous, &loops, 2);
     assert_eq!(busy["waiting"], 1, "{busy}");
 

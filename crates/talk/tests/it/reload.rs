@@ -1,7 +1,6 @@
 //! Workers that are exchanged while requests come in.
 
 use std::fs;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -11,7 +10,7 @@ use hammer::{Arrivals, Load, Outcome, Rate, Schedule, Stop, Target};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::http::{connect, get, read};
+use crate::http::{asked, get, read};
 use crate::server::{Deployment, Server, root, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.005";
@@ -84,9 +83,7 @@ fn the_last_answer_on_a_kept_connection_says_so() {
     with_each(|deployment| {
         let further = ["--calls=2", "--keep-alive"];
         let server = Server::deploy(deployment, backend.port, &further);
-        let mut stream = connect(server.port);
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let mut stream = asked(server.port, "/");
         wait_until("a call under way", || {
             server.log().contains("start network call")
         });

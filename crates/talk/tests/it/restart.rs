@@ -1,13 +1,12 @@
 //! What is left of a server that ended: a port that serves again at once.
 
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{process, thread};
 
 use nix::sys::signal::Signal;
 
-use crate::http::{connect, get, read};
+use crate::http::{asked, get, read};
 use crate::server::{Server, lives, wait_until, with_each};
 
 const CALLS: &str = "--calls=0.01";
@@ -37,9 +36,7 @@ fn the_port_serves_again_at_once_however_the_server_ended() {
             let workers = server.workers();
             // The server's end of this one closes first, and is kept for a
             // minute by the kernel.
-            let mut client = connect(port);
-            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-            client.write_all(request).unwrap();
+            let mut client = asked(port, "/");
             let answer = read(&mut client).expect("no answer");
             assert_eq!(answer.status, 200, "{answer:?}");
             server.signal(signal);

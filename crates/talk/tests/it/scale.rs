@@ -12,10 +12,6 @@ use crate::bench::{free_base, talk};
 use crate::http::get;
 use crate::server::{Server, run, wait_until};
 
-fn stats(backend: &Server) -> Value {
-    serde_json::from_str(&get(backend.port, "/stats").body).unwrap()
-}
-
 /// Connections to `port` that are open.
 fn connections_to(port: u16) -> usize {
     const ESTABLISHED: &str = "01";
@@ -44,10 +40,10 @@ fn calls_of_ten_requests(program: &str, options: &[&str]) -> (u64, usize) {
         for _ in 0..10 {
             scope.spawn(|| assert_eq!(get(app.port, "/").status, 200));
         }
-        let all = || stats(&backend)["waiting"] == 40;
+        let all = || backend.stats()["waiting"] == 40;
         wait_until("40 calls wait", all);
         let open = connections_to(backend.port);
-        (stats(&backend)["peak"].as_u64().unwrap(), open)
+        (backend.stats()["peak"].as_u64().unwrap(), open)
     })
 }
 
@@ -90,7 +86,7 @@ fn the_calls_take_a_backends_addresses_in_turn() {
         let app = Server::start(program, &arguments);
         assert_eq!(get(app.port, "/").status, 200, "{program}");
         for backend in &backends {
-            assert_eq!(stats(backend)["calls"], 2 * times, "{program}");
+            assert_eq!(backend.stats()["calls"], 2 * times, "{program}");
         }
     }
 }

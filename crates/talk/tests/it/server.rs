@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::http::get;
 
 /// Longer than anything here takes on any machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -255,11 +258,12 @@ impl Server {
     }
 
     pub(crate) fn workers(&self) -> Vec<u32> {
-        let pid = self.pid();
-        let file = format!("/proc/{pid}/task/{pid}/children");
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let children = text.split_ascii_whitespace();
-        children.map(|child| child.parse().unwrap()).collect()
+        children(self.pid())
+    }
+
+    /// What a backend has counted.
+    pub(crate) fn stats(&self) -> Value {
+        serde_json::from_str(&get(self.port, "/stats").body).unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -291,6 +295,14 @@ impl Drop for Server {
 
 pub(crate) fn send(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid as i32), signal).unwrap();
+}
+
+/// The processes that one's main thread has started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let file = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let children = text.split_ascii_whitespace();
+    children.map(|child| child.parse().unwrap()).collect()
 }
 
 /// Whether a process is there and no zombie. One whose other threads are

@@ -1,13 +1,13 @@
 //! What a master tells those who ask.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::http::connect;
+use crate::http::asked;
 use crate::server::{Server, wait_until, with_each};
 
 pub(crate) fn status(server: &Server) -> Value {
@@ -36,9 +36,7 @@ fn requests_in_hand_are_told_with_their_worker() {
         assert_eq!(pids, children.collect::<Vec<_>>());
         assert!(workers.iter().all(|worker| worker["in_hand"] == 0));
 
-        let mut stream = connect(server.port);
-        let request = b"GET /?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let stream = asked(server.port, "/?x=1");
         let holder = || {
             let status = status(&server);
             let workers = status["workers"].as_array().unwrap();

@@ -1,14 +1,13 @@
 //! Workers that are stuck, and masters that see it.
 
 use std::fs;
-use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::http::{connect, exchange, get, read};
+use crate::http::{asked, exchange, get, read};
 use crate::server::{
     Server, lives, send, wait_until, with_each, with_each_kind,
     with_each_of_many,
@@ -20,9 +19,7 @@ fn a_request_that_takes_too_long_ends_its_worker_and_is_told() {
     with_each(|deployment| {
         let further = ["--calls=30", "--timeout=60", "--harakiri=0.5"];
         let server = Server::deploy(deployment, backend.port, &further);
-        let mut stream = connect(server.port);
-        let request = b"GET /?stuck HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let mut stream = asked(server.port, "/?stuck");
         let answer = read(&mut stream);
         assert!(answer.is_none(), "{answer:?}");
         let told = " s: GET /?stuck; killing it";
@@ -73,9 +70,7 @@ fn a_master_that_was_stopped_itself_blames_nobody() {
         let limits = ["--calls=3.5", "--harakiri=4.5", "--heartbeat=3"];
         let server = Server::deploy(deployment, backend.port, &limits);
         let workers = server.workers();
-        let mut stream = connect(server.port);
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let mut stream = asked(server.port, "/");
         // All of it, as by Ctrl-Z, for longer than either limit.
         let all = || workers.iter().copied().chain([server.pid()]);
         all().for_each(|pid| send(pid, Signal::SIGSTOP));
@@ -97,9 +92,7 @@ fn who_does_not_stop_in_time_is_killed() {
     with_each(|deployment| {
         let further = ["--calls=30", "--timeout=60", "--stop-limit=0.5"];
         let mut server = Server::deploy(deployment, backend.port, &further);
-        let mut stream = connect(server.port);
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).unwrap();
+        let _stream = asked(server.port, "/");
         wait_until("a call under way", || {
             server.log().contains("start network call")
         });

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bench::{descendants, free_base, refused, talk, wait};
+use crate::bench::{descendants, free_base, none_is_left, refused, talk, wait};
 use crate::server::run;
 
 fn sweep(output: &Path, arguments: &str) -> Command {
@@ -216,10 +216,7 @@ fn a_sweep_that_is_stopped_keeps_what_it_has_and_goes_on() {
     while stderr.read_line(&mut told).unwrap() > 0 {}
     assert_eq!(wait(&mut child), Some(130), "{told}");
     assert!(told.contains("--resume goes on"), "{told}");
-    for pid in family {
-        let left = Path::new(&format!("/proc/{pid}")).exists();
-        assert!(!left, "process {pid} is left");
-    }
+    none_is_left(family);
     assert!(output.join("sweep.html").exists(), "{told}");
     let kept = steps(output);
     assert!(!kept.is_empty(), "{told}");

@@ -12,14 +12,9 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::http::{get, is_taken};
-use crate::server::{Server, binary, lives, root, send, spawn, wait_until};
-
-fn children(pid: u32) -> Vec<u32> {
-    let file = format!("/proc/{pid}/task/{pid}/children");
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let children = text.split_ascii_whitespace();
-    children.map(|child| child.parse().unwrap()).collect()
-}
+use crate::server::{
+    Server, binary, children, lives, root, send, spawn, wait_until,
+};
 
 /// Ends with the test.
 struct Killed(Child);

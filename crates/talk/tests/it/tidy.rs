@@ -4,16 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use toml::{Table, Value};
 
-use crate::server::ALL;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use crate::server::{ALL, root};
 
 #[track_caller]
 fn read(path: &str) -> String {

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::http::{ask, connect, get, read};
+use crate::http::{ask, asked, get, read};
 use crate::server::{Server, refused, wait_until, with_each};
 
 /// A file that is there for as long as its test.
@@ -39,10 +38,6 @@ impl File {
     fn backend(&self) -> Server {
         Server::backend(&[&self.option()])
     }
-}
-
-fn stats(backend: &Server) -> Value {
-    serde_json::from_str(&get(backend.port, "/stats").body).unwrap()
 }
 
 /// What 100 askers for a call get, and how many of them each: no order.
@@ -141,7 +136,7 @@ fn what_is_no_call_of_the_workload_gets_400_and_the_reason() {
         assert_eq!(answer.body, format!("{why}\n"));
     }
     let none = json!({ "calls": 0, "waiting": 0, "peak": 0 });
-    assert_eq!(stats(&backend), none, "a refusal is no call");
+    assert_eq!(backend.stats(), none, "a refusal is no call");
     // Durations are served beside.
     assert_eq!(get(backend.port, "/?duration=0").status, 200);
 
@@ -152,10 +147,7 @@ fn what_is_no_call_of_the_workload_gets_400_and_the_reason() {
 
 /// Asks for the first call, and does not wait for it.
 fn ask_for_the_first(backend: &Server) -> TcpStream {
-    let mut stream = connect(backend.port);
-    let request = b"GET /?call=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    stream.write_all(request).unwrap();
-    stream
+    asked(backend.port, "/?call=0")
 }
 
 #[test]
@@ -163,14 +155,14 @@ fn a_call_that_hangs_does_so_until_its_caller_or_the_backend_goes() {
     let file = File::of("calls = [{ delay = 0, hangs = 1 }]");
     let mut backend = file.backend();
     let calls = [(); 3].map(|()| ask_for_the_first(&backend));
-    wait_until("three that wait", || stats(&backend)["waiting"] == 3);
+    wait_until("three that wait", || backend.stats()["waiting"] == 3);
     drop(calls);
-    wait_until("none that waits", || stats(&backend)["waiting"] == 0);
+    wait_until("none that waits", || backend.stats()["waiting"] == 0);
     let told = json!({ "calls": 0, "waiting": 0, "peak": 3 });
-    assert_eq!(stats(&backend), told);
+    assert_eq!(backend.stats(), told);
 
     let mut call = ask_for_the_first(&backend);
-    wait_until("one that waits", || stats(&backend)["waiting"] == 1);
+    wait_until("one that waits", || backend.stats()["waiting"] == 1);
     backend.signal(Signal::SIGTERM);
     assert_eq!(backend.wait(), Some(0), "{}", backend.log());
     let answer = read(&mut call).expect("no answer");
@@ -200,7 +192,7 @@ fn every_model_goes_through_the_steps_as_it_makes_calls() {
             "waiting": 0,
             "peak": if one_by_one { 1 } else { 3 },
         });
-        assert_eq!(stats(&backend), told);
+        assert_eq!(backend.stats(), told);
         let (least, part) = match (one_by_one, deployment.app) {
             (true, _) => (0.92, "all in turn"),
             (false, "app-offload") => (0.4, "work beside the calls"),
