@@ -18,7 +18,6 @@ mod failures;
 mod lives;
 mod names;
 mod overload;
-mod processes;
 mod ps;
 mod reload;
 mod report;

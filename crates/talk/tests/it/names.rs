@@ -1,4 +1,5 @@
-//! Who does what: the names that `ps`, `top` and the log show.
+//! Who does what: the processes and threads that serve, as the kernel counts
+//! them, and the names that `ps`, `top` and the log show.
 
 use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
@@ -8,6 +9,15 @@ use crate::server::{Deployment, Server, threads, with_each};
 
 /// Far longer than threads take to name themselves.
 const NAMED: Duration = Duration::from_secs(20);
+
+fn expected_workers(deployment: Deployment) -> usize {
+    match deployment.name {
+        "basic" | "thread" => 1,
+        "process" => 4,
+        "native" => available_parallelism().unwrap().get(),
+        _ => 2,
+    }
+}
 
 /// The threads of a worker, as the log names them.
 fn expected(deployment: Deployment, number: usize) -> Vec<String> {
@@ -32,12 +42,18 @@ fn expected(deployment: Deployment, number: usize) -> Vec<String> {
 }
 
 #[test]
-fn every_thread_has_the_name_that_says_its_part() {
+fn processes_and_threads_are_the_catalogues_and_say_their_part() {
     let backend = Server::backend(&[]);
     with_each(|deployment| {
-        let server = Server::deploy(deployment, backend.port, &[]);
+        let calls = ["--calls=0.01,0.02,0.03,0.04"];
+        let server = Server::deploy(deployment, backend.port, &calls);
+        // What is started on demand only is there after that.
+        for _ in 0..4 {
+            assert_eq!(get(server.port, "/").status, 200);
+        }
         assert_eq!(threads(server.pid()), ["master"]);
         let workers = server.workers();
+        assert_eq!(workers.len(), expected_workers(deployment), "workers");
         let numbers = 1..=workers.len();
         let mut all: Vec<_> = numbers
             .map(|number| {
