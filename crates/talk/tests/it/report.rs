@@ -86,7 +86,7 @@ fn a_reader_sorts_zooms_hovers_and_switches() {
     assert_eq!(page.text(shown), "0-4");
     let code =
         page.text("document.querySelector('.pair:not([hidden])').innerText");
-    assert!(code.contains("begin(move || long_network_call"), "{code}");
+    assert!(code.contains("spawn(move || long_network_call"), "{code}");
 
     page.click(".legend button");
     page.wait_for("document.querySelector('.curves').matches('.alone')");
