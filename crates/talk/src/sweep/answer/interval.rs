@@ -6,6 +6,8 @@
 //! the true median as above it, so how many are is a matter of tossed coins.
 //! Of fewer there is no such interval, and their whole range takes its place.
 
+use std::f64::consts::LN_2;
+
 use serde::Serialize;
 
 /// What an interval may leave out at either end.
@@ -49,19 +51,16 @@ pub(crate) fn confident(repeats: usize) -> bool {
 
 /// How many of so many ordered values the interval leaves out at either end.
 fn inset(count: usize) -> Option<usize> {
-    // The chance that no more than `out` of the tosses are heads.
-    let mut term = 0.5_f64.powi(i32::try_from(count).ok()?);
-    let mut chance = term;
-    let mut inset = None;
-    for out in 0..count / 2 {
-        if chance > TAIL {
-            break;
-        }
-        inset = Some(out);
-        term *= (count - out) as f64 / (out + 1) as f64;
-        chance += term;
-    }
-    inset
+    // The chance that no more than `out` of the tosses are heads. Its terms
+    // are logarithms: of a thousand, the first is too small for a number.
+    let mut term = -LN_2 * count as f64;
+    let mut chance = 0.0;
+    let may_be_left_out = |&out: &usize| {
+        chance += term.exp();
+        term += ((count - out) as f64 / (out + 1) as f64).ln();
+        chance <= TAIL
+    };
+    (0..count / 2).take_while(may_be_left_out).last()
 }
 
 #[cfg(test)]
@@ -82,6 +81,9 @@ mod tests {
             (15, Some(4)),
             (20, Some(6)),
             (30, Some(10)),
+            (100, Some(40)),
+            // 1000 - 1.96 √500, as the normal distribution has it.
+            (2000, Some(956)),
         ] {
             let told = inset(count).map(|out| out + 1);
             assert_eq!(told, first, "of {count}");
