@@ -86,10 +86,8 @@ impl Frame<'_> {
             false => length,
         };
         let load = Load::Closed { concurrency };
-        Ok(Step {
-            throughput: per_second(answered(&outcome), window),
-            ..self.step(load, &outcome, &cost, outcome.requests)
-        })
+        let throughput = per_second(answered(&outcome), window);
+        Ok(self.step(load, &outcome, &cost, outcome.requests, throughput))
     }
 
     /// So many requests a second, whatever becomes of them.
@@ -166,12 +164,12 @@ impl Frame<'_> {
         let fastest = outcome.latency.min();
         let window = outcome.elapsed.saturating_sub(fastest);
         let gaps = answered(outcome).saturating_sub(1);
+        let throughput = per_second(gaps, window);
         let rise = Rise::of(&outcome.each);
         Step {
-            throughput: per_second(gaps, window),
             rise_seconds: rise.seconds,
             rise_error_seconds: rise.error,
-            ..self.step(load, outcome, cost, due)
+            ..self.step(load, outcome, cost, due, throughput)
         }
     }
 
@@ -181,6 +179,7 @@ impl Frame<'_> {
         outcome: &Outcome,
         cost: &Cost,
         requests: u64,
+        throughput: f64,
     ) -> Step {
         let mut errors = measure::failures(outcome);
         for (why, count) in [
@@ -202,7 +201,7 @@ impl Frame<'_> {
             seconds: outcome.elapsed.as_secs_f64(),
             requests,
             answered: answered(outcome),
-            throughput: 0.0,
+            throughput,
             mean_seconds: outcome.latency.mean().as_secs_f64(),
             p50_seconds: quantile(0.5).as_secs_f64(),
             p95_seconds: quantile(0.95).as_secs_f64(),
