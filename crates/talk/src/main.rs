@@ -17,6 +17,7 @@ mod masters;
 mod measure;
 mod notify;
 mod options;
+mod order;
 mod ports;
 mod print;
 mod procfs;

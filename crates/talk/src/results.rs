@@ -12,6 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::catalogue::cores;
 use crate::made::Made;
 use crate::measure::Evidence;
+use crate::order::median;
 use crate::put::{put, put_json};
 use crate::size_watch::Look;
 use crate::trace::timeline::Timeline;
@@ -275,14 +276,8 @@ impl Spread {
     /// `None` where there is nothing to sum up.
     pub(crate) fn of(mut figures: Vec<f64>) -> Option<Self> {
         figures.sort_by(f64::total_cmp);
-        let middle = figures.len() / 2;
-        let upper = *figures.get(middle)?;
-        let lower = match figures.len() % 2 {
-            0 => figures[middle - 1],
-            _ => upper,
-        };
         Some(Self {
-            median: f64::midpoint(lower, upper),
+            median: median(&figures)?,
             min: figures[0],
             max: figures[figures.len() - 1],
         })

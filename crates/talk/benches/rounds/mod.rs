@@ -1,7 +1,6 @@
 //! Servers that take turns under load, and figures that are compared within
 //! a round: a machine that is busier now than later does not decide.
 
-use std::f64::consts::LN_2;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -15,6 +14,12 @@ use anyhow::{Context, Result, bail, ensure};
 use hammer::{Load, Outcome, Schedule, Stop, Target};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+// As a sweep has it of its repeats.
+#[path = "../../src/order.rs"]
+mod order;
+
+use order::{left_out, median};
 
 /// A server that runs until this is dropped.
 pub(crate) struct Server {
@@ -122,8 +127,7 @@ pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
 }
 
 /// A figure of many rounds: its median, and the range that holds that with a
-/// confidence of 95%, by order statistics as a sweep has it of its repeats; of
-/// fewer than six rounds, their whole range.
+/// confidence of 95%; of fewer than six rounds, their whole range.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -136,9 +140,8 @@ impl Spread {
         let mut sorted: Vec<_> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let out = left_out(sorted.len()).unwrap_or(0);
-        let (low, high) = ((sorted.len() - 1) / 2, sorted.len() / 2);
         Self {
-            median: f64::midpoint(sorted[low], sorted[high]),
+            median: median(&sorted).expect("there are rounds"),
             from: sorted[out],
             to: sorted[sorted.len() - 1 - out],
         }
@@ -150,21 +153,6 @@ impl std::fmt::Display for Spread {
         let Self { median, from, to } = self;
         write!(f, "{median:.3} ({from:.3}–{to:.3})")
     }
-}
-
-/// How many of so many ordered figures the range leaves out at either end.
-fn left_out(count: usize) -> Option<usize> {
-    // Each is as likely below the median as above it: the chance that no more
-    // than `out` of so many tossed coins are heads. Its terms are logarithms,
-    // since of a thousand tosses the first is too small for a number.
-    let mut term = -LN_2 * count as f64;
-    let mut chance = 0.0;
-    let may_be_left_out = |&out: &usize| {
-        chance += term.exp();
-        term += ((count - out) as f64 / (out + 1) as f64).ln();
-        chance <= 0.025
-    };
-    (0..count / 2).take_while(may_be_left_out).last()
 }
 
 /// What a figure of so many rounds has in parentheses.

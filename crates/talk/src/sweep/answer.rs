@@ -31,7 +31,6 @@ use workload::Workload;
 use self::choice::{Choice, Holder, choose};
 use self::cost::Cost;
 pub(crate) use self::figures::target;
-pub(crate) use self::interval::median;
 use self::knee::{Bracket, Knee};
 use self::law::Law;
 pub(crate) use self::page::page;

@@ -13,12 +13,12 @@ use hammer::{Each, Load as HammerLoad, Stop};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::answer::median;
 use super::pace::Outlook;
 use super::record::{Load, Slice, Step};
 use super::stand::Stand;
 use super::step::{CONNECTIONS, Frame};
 use crate::deploy::Server;
+use crate::order::median;
 use crate::procfs;
 
 /// How long it freezes.

@@ -6,12 +6,9 @@
 //! the true median as above it, so how many are is a matter of tossed coins.
 //! Of fewer there is no such interval, and their whole range takes its place.
 
-use std::f64::consts::LN_2;
-
 use serde::Serialize;
 
-/// What an interval may leave out at either end.
-const TAIL: f64 = 0.025;
+use crate::order::{left_out, median};
 
 /// A figure of several repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -27,7 +24,7 @@ impl Figure {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let last = values.len().checked_sub(1)?;
-        let out = inset(values.len()).unwrap_or(0);
+        let out = left_out(values.len()).unwrap_or(0);
         Some(Self {
             median: median(&values)?,
             low: values[out],
@@ -36,31 +33,9 @@ impl Figure {
     }
 }
 
-/// The median of values that are in order; of an even number, the middle of
-/// the two in the middle.
-pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let (lower, upper) = (sorted[last / 2], sorted[last.div_ceil(2)]);
-    Some(f64::midpoint(lower, upper))
-}
-
 /// Whether so many repeats have a 95% interval.
 pub(crate) fn confident(repeats: usize) -> bool {
-    inset(repeats).is_some()
-}
-
-/// How many of so many ordered values the interval leaves out at either end.
-fn inset(count: usize) -> Option<usize> {
-    // The chance that no more than `out` of the tosses are heads. Its terms
-    // are logarithms: of a thousand, the first is too small for a number.
-    let mut term = -LN_2 * count as f64;
-    let mut chance = 0.0;
-    let may_be_left_out = |&out: &usize| {
-        chance += term.exp();
-        term += ((count - out) as f64 / (out + 1) as f64).ln();
-        chance <= TAIL
-    };
-    (0..count / 2).take_while(may_be_left_out).last()
+    left_out(repeats).is_some()
 }
 
 #[cfg(test)]
@@ -68,27 +43,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn the_interval_is_that_of_the_tables() {
-        // As tables of the sign test have them for 95%.
-        for (count, first) in [
-            (5, None),
-            (6, Some(1)),
-            (8, Some(1)),
-            (9, Some(2)),
-            (12, Some(3)),
-            (15, Some(4)),
-            (20, Some(6)),
-            (30, Some(10)),
-            (100, Some(40)),
-            // 1000 - 1.96 √500, as the normal distribution has it.
-            (2000, Some(956)),
-        ] {
-            let told = inset(count).map(|out| out + 1);
-            assert_eq!(told, first, "of {count}");
-        }
-    }
 
     #[test]
     fn nothing_has_no_figure() {

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use workload::Manner;
 
 use super::figures::{duration, list, quantile, rate, short};
-use super::interval::median;
 use super::{Answer, Standing, closed, open};
+use crate::order::median;
 use crate::report::model;
 use crate::report::plot::{Axes, Curve, number, plot, round_numbers, ticks};
 use crate::sweep::record::{Load, Model, Step, Sweep};

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::interval::median;
+use crate::order::median;
 use crate::sweep::record::{Load, Slice, Step};
 
 /// Slower than this many times what it was before is not recovered.
